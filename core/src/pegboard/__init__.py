@@ -1,0 +1,87 @@
+"""
+pegboard: LLM providers, storage and integrations as plugins, chosen by settings.
+
+Importing this costs next to nothing: each name brings its module when it is first
+used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .contracts.chat import Capability as Capability
+    from .contracts.chat import ChatModel as ChatModel
+    from .contracts.chat import ChatRequest as ChatRequest
+    from .contracts.chat import File as File
+    from .contracts.chat import Finished as Finished
+    from .contracts.chat import Image as Image
+    from .contracts.chat import Message as Message
+    from .contracts.chat import Part as Part
+    from .contracts.chat import PartDone as PartDone
+    from .contracts.chat import Reasoning as Reasoning
+    from .contracts.chat import ReasoningDelta as ReasoningDelta
+    from .contracts.chat import Reply as Reply
+    from .contracts.chat import StreamEvent as StreamEvent
+    from .contracts.chat import StreamingChat as StreamingChat
+    from .contracts.chat import Text as Text
+    from .contracts.chat import TextDelta as TextDelta
+    from .contracts.chat import Tool as Tool
+    from .contracts.chat import ToolCall as ToolCall
+    from .contracts.chat import ToolCallDelta as ToolCallDelta
+    from .contracts.chat import ToolResult as ToolResult
+    from .contracts.chat import Usage as Usage
+    from .contracts.chat import UsageSoFar as UsageSoFar
+    from .contracts.declare import contract as contract
+    from .contracts.declare import operation as operation
+    from .contracts.key_value import Entry as Entry
+    from .contracts.key_value import KeyPage as KeyPage
+    from .contracts.key_value import KeyValue as KeyValue
+    from .contracts.messenger import Messenger as Messenger
+    from .contracts.messenger import Posted as Posted
+    from .contracts.secret_store import SecretStore as SecretStore
+    from .descriptors import Context as Context
+    from .descriptors import IntegrationProvider as IntegrationProvider
+    from .descriptors import LLMProvider as LLMProvider
+    from .descriptors import StorageProvider as StorageProvider
+    from .event_loops import PerLoop as PerLoop
+    from .hooks import hookimpl as hookimpl
+    from .observers import Call as Call
+    from .observers import Observer as Observer
+    from .options import Options as Options
+
+__version__ = "0.1.0"
+
+_CHAT = (
+    "Capability ChatModel ChatRequest File Finished Image Message Part PartDone "
+    "Reasoning ReasoningDelta Reply StreamEvent StreamingChat Text TextDelta Tool "
+    "ToolCall ToolCallDelta ToolResult Usage UsageSoFar"
+)
+_HOME = {
+    **dict.fromkeys(_CHAT.split(), "contracts.chat"),
+    **dict.fromkeys(("contract", "operation"), "contracts.declare"),
+    **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),
+    **dict.fromkeys(("Messenger", "Posted"), "contracts.messenger"),
+    "SecretStore": "contracts.secret_store",
+    **dict.fromkeys(("Context", "IntegrationProvider"), "descriptors"),
+    **dict.fromkeys(("LLMProvider", "StorageProvider"), "descriptors"),
+    "PerLoop": "event_loops",
+    "hookimpl": "hooks",
+    **dict.fromkeys(("Call", "Observer"), "observers"),
+    "Options": "options",
+}
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the keys are names
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        msg = f"module 'pegboard' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"pegboard.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""The contracts: what providers promise, with the values that cross them."""

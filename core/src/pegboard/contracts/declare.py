@@ -1,0 +1,105 @@
+"""How a contract is declared: a Protocol whose methods are operations."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pegboard.errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Family = Literal["llm", "storage", "integrations"]
+
+Class = TypeVar("Class", bound=type)
+Method = TypeVar("Method", bound="Callable[..., Any]")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call that a provider offers."""
+
+    name: str
+    repeatable: bool
+    """Whether making the call twice does no more than making it once."""
+    streams: bool
+    """Whether it yields items instead of returning one result."""
+    method: Callable[..., Any]
+    """The declaration: its signature and docstring describe the operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractInfo:
+    """What pegboard knows of a contract."""
+
+    name: str
+    family: Family
+    version: int
+    oldest: int
+    """The oldest version whose providers still fit."""
+    embedded: str | None
+    """The provider that serves it when nothing of the family is configured."""
+    operations: Mapping[str, Operation]
+
+
+def operation(*, repeatable: bool) -> Callable[[Method], Method]:
+    """Mark a method of a contract as an operation."""
+
+    def mark(method: Method) -> Method:
+        method.__dict__["__operation__"] = Operation(
+            name=method.__name__,
+            repeatable=repeatable,
+            streams=not inspect.iscoroutinefunction(method),
+            method=method,
+        )
+        return method
+
+    return mark
+
+
+def contract(
+    *, family: Family, version: int, oldest: int = 1, embedded: str | None = None
+) -> Callable[[Class], Class]:
+    """Declare a Protocol to be a contract of *family*."""
+
+    def declare(protocol: Class) -> Class:
+        protocol.__contract__ = ContractInfo(  # type: ignore[attr-defined]  # the mark
+            name=protocol.__name__,
+            family=family,
+            version=version,
+            oldest=oldest,
+            embedded=embedded,
+            operations=_operations(protocol),
+        )
+        return protocol
+
+    return declare
+
+
+def contract_info(protocol: object) -> ContractInfo:
+    """
+    Return what is known of the contract *protocol*.
+
+    Raises:
+        PluginError: It is not a contract.
+
+    """
+    found = getattr(protocol, "__contract__", None)
+    if isinstance(found, ContractInfo):
+        return found
+    msg = (
+        f"{protocol!r} is not a contract. Pass a contract class such as "
+        "pegboard.KeyValue, or declare one with @pegboard.contract."
+    )
+    raise PluginError(msg)
+
+
+def _operations(protocol: type) -> dict[str, Operation]:
+    marks = (
+        getattr(member, "__operation__", None)
+        for cls in reversed(protocol.__mro__)
+        for member in vars(cls).values()
+    )
+    return {mark.name: mark for mark in marks if isinstance(mark, Operation)}

@@ -1,0 +1,183 @@
+"""Values by key: the contract, and the rules that every backend shares."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pegboard.errors import InvalidReply, InvalidRequest
+
+from .declare import contract, operation
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored value with its version."""
+
+    value: Any
+    version: str
+    """Differs for every write, also after a delete. Compare it, never read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Some of the keys, in order."""
+
+    keys: tuple[str, ...]
+    cursor: str | None
+    """Where to go on; None at the end."""
+
+
+@contract(family="storage", version=1, embedded="sqlite")
+class KeyValue(Protocol):
+    """
+    Values by key.
+
+    Values are whatever JSON can say, and copies: changing one changes nothing that
+    is stored. Keys are text that is not empty, ordered by code point. *ttl* is in
+    seconds: None is the ttl of the instance's settings (no expiry if they name
+    none), ``math.inf`` is no expiry whatever the settings say, 0 and less are
+    refused. An expired key does not exist.
+    """
+
+    @operation(repeatable=True)
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of *key*, or *default* if there is none."""
+        ...
+
+    @operation(repeatable=True)
+    async def get_entry(self, key: str) -> Entry | None:
+        """Return the value of *key* with its version, or None if there is none."""
+        ...
+
+    @operation(repeatable=False)
+    async def set(
+        self,
+        key: str,
+        value: Any,
+        *,
+        ttl: float | None = None,
+        if_version: str | None = None,
+        if_absent: bool = False,
+    ) -> str:
+        """
+        Store *value* under *key* and return its new version.
+
+        Value and expiry are replaced as one. With *if_version* only if that is
+        still the stored version, with *if_absent* only if there is none.
+
+        Raises:
+            Conflict: The condition does not hold; nothing was changed.
+            InvalidRequest: The key, the value or the ttl cannot be stored.
+
+        """
+        ...
+
+    @operation(repeatable=False)
+    async def delete(self, key: str, *, if_version: str | None = None) -> bool:
+        """
+        Remove *key*; return whether it was there.
+
+        Raises:
+            Conflict: *if_version* is not the stored version.
+
+        """
+        ...
+
+    @operation(repeatable=True)
+    async def exists(self, key: str) -> bool:
+        """Return whether *key* has a value."""
+        ...
+
+    @operation(repeatable=True)
+    async def touch(self, key: str, *, ttl: float | None = None) -> bool:
+        """Give *key* a new expiry, its version unchanged; return whether it exists."""
+        ...
+
+    @operation(repeatable=False)
+    async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
+        """
+        Add *by* to the whole number under *key* and return the sum.
+
+        A missing key counts as 0. *ttl* applies when the key is new; an existing
+        one keeps its expiry.
+
+        Raises:
+            InvalidRequest: The stored value is not a whole number.
+
+        """
+        ...
+
+    @operation(repeatable=True)
+    async def scan(
+        self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
+    ) -> KeyPage:
+        """
+        Return up to *limit* keys that begin with *prefix*, in order.
+
+        Pass the page's cursor to get the next one. A key that exists throughout is
+        listed exactly once.
+        """
+        ...
+
+
+def checked_key(key: str) -> str:
+    """Return *key* if it can be one."""
+    if not isinstance(key, str) or not key:
+        msg = f"A key is text that is not empty, not {key!r}."
+        raise InvalidRequest(msg, request_sent="no")
+    if not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key):
+        msg = f"The key {key!r} holds a lone surrogate, which no backend can store."
+        raise InvalidRequest(msg, request_sent="no")
+    return key
+
+
+def checked_ttl(ttl: float | None, default: float | None) -> float | None:
+    """Return the seconds that *ttl* and the instance's *default* mean."""
+    chosen = default if ttl is None else ttl
+    if chosen is None or chosen == math.inf:
+        return None
+    if not chosen > 0:
+        msg = f"ttl is {chosen!r}: it must be above 0. None is no expiry."
+        raise InvalidRequest(msg, request_sent="no")
+    return chosen
+
+
+def checked_limit(limit: int) -> int:
+    """Return *limit* if a page can have that many keys."""
+    if limit < 1:
+        msg = f"limit is {limit!r}: a page has at least 1 key."
+        raise InvalidRequest(msg, request_sent="no")
+    return limit
+
+
+def encode(key: str, value: Any) -> str:
+    """Return *value* as JSON text."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"The value for {key!r} cannot be stored as JSON: {error}."
+        raise InvalidRequest(msg, request_sent="no") from error
+
+
+def decode(key: str, text: str) -> Any:
+    """Return the value that the JSON *text* under *key* stands for."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        msg = (
+            f"What is stored under {key!r} is not JSON: {error}. "
+            "Something else wrote it; delete or rewrite the key."
+        )
+        raise InvalidReply(msg) from error
+
+
+def decode_counter(key: str, text: str) -> int:
+    """Return the whole number that the JSON *text* under *key* stands for."""
+    value = decode(key, text)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    msg = f"{key!r} holds {type(value).__name__}, not a whole number; incr needs one."
+    raise InvalidRequest(msg)

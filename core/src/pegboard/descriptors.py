@@ -1,0 +1,103 @@
+"""Descriptors: what a plugin offers, said without importing anything heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .contracts.declare import Family
+
+Reference = str | Callable[..., Any]
+"""``"package.module:name"``, imported when it is needed, or the thing itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an instance may know of the board that it is made for."""
+
+    address: str
+    """Its own address, such as ``storage.sessions``."""
+    data_folder: Path
+    """Where it may keep files. Not created yet."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self.address.partition(".")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """
+    One provider on offer. Made at every start, so it must cost next to nothing.
+
+    ``factory(options, context)`` makes an instance without any I/O. The instance has
+    the operations of each claimed contract and, if it holds anything open, an
+    ``async def aclose()``.
+    """
+
+    family: ClassVar[Family]
+
+    name: str
+    """Lower case, words joined by a hyphen; what settings call ``provider``."""
+    factory: Reference
+    options: Reference
+    """A subclass of ``pegboard.options.Options``."""
+    contracts: Mapping[str, int]
+    """The contracts that it offers, with the version it was written for."""
+    external: bool
+    """Whether calls leave the machine's trust and so go through the policy."""
+    install: str | None = None
+    """What to ``pip install`` when importing the factory fails."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Option values under every other layer; ``policy`` may be one of them."""
+    env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Option -> variable names that users already have, tried in this order."""
+    summary: str = ""
+    """A few words for lists."""
+
+    def load_factory(self) -> Callable[[Any, Context], object]:
+        """Import the factory."""
+        return _resolve(self.factory)
+
+    def load_options(self) -> Any:
+        """Import the class of the options."""
+        return _resolve(self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LLMProvider(Provider):
+    """An offer of language models."""
+
+    family = "llm"
+
+    external: bool = True
+    capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
+    """``pegboard.Capability`` names, or a function of the options that returns them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageProvider(Provider):
+    """An offer of a storage backend."""
+
+    family = "storage"
+
+    external: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegrationProvider(Provider):
+    """An offer of an outside service."""
+
+    family = "integrations"
+
+    external: bool = True
+
+
+def _resolve(reference: Reference) -> Any:
+    return resolve_name(reference) if isinstance(reference, str) else reference

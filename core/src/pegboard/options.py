@@ -1,0 +1,31 @@
+"""The base of every provider's options."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """
+    A provider's own part of the settings.
+
+    Frozen, refuses keys it does not know, never shows a value in an error, and cannot
+    be pickled, since it may hold secrets. Declare secrets as ``pydantic.SecretStr``:
+    only those fields resolve references such as ``env:NAME``.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        msg = (
+            f"{type(self).__name__} may hold secrets and cannot be pickled. "
+            "Open a Pegboard in the other process instead."
+        )
+        raise TypeError(msg)

@@ -1,0 +1,1 @@
+"""Fixtures of pegboard for pytest. Load with ``-p pegboard.testing.pytest_plugin``."""
