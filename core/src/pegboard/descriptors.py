@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
@@ -24,6 +25,8 @@ class Context:
     """Its own address, such as ``storage.sessions``."""
     data_folder: Path
     """Where it may keep files. Not created yet."""
+    clock: Callable[[], float] = time.time
+    """The time of day, in seconds since 1970; tests bring their own."""
 
     @property
     def name(self) -> str:
@@ -63,7 +66,8 @@ class Provider:
 
     def load_factory(self) -> Callable[[Any, Context], object]:
         """Import the factory."""
-        return _resolve(self.factory)
+        factory: Callable[[Any, Context], object] = _resolve(self.factory)
+        return factory
 
     def load_options(self) -> Any:
         """Import the class of the options."""

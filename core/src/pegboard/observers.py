@@ -17,6 +17,8 @@ class Call:
     operation: str
     started: float
     """Seconds on the event loop's clock."""
+    ends_at: float
+    """The deadline, on the same clock."""
     attempts: int = 0
 
 

@@ -1,0 +1,1 @@
+"""How calls to external services are governed."""

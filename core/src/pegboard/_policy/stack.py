@@ -1,0 +1,111 @@
+"""
+The policy's layers, in order.
+
+A call passes them from the outside in:
+
+    observe( deadline( retry( attempt timeout( call ))))
+
+The deadline is fixed when a call begins (``Target.begin``) and every layer inside
+keeps to it. What decides whether an attempt may be made at all stands between retry
+and attempt, so that it is asked anew for each one.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from pegboard.errors import CallError
+
+from .attempt import attempt, until
+from .retry import retry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from pegboard.contracts.declare import Operation
+    from pegboard.observers import Call
+
+    from .target import Method, Step, Target
+
+_END = object()
+
+
+class Governed:
+    """Stands for an instance: its operations, each bound to the policy once."""
+
+    def __init__(
+        self, instance: object, operations: Iterable[Operation], target: Target
+    ) -> None:
+        self._address = target.address
+        for operation in operations:
+            method = getattr(instance, operation.name)
+            setattr(self, operation.name, govern(method, operation, target))
+
+    def __repr__(self) -> str:
+        return f"<{self._address}, governed by its policy>"
+
+
+def govern(method: Method, operation: Operation, target: Target) -> Method:
+    """Return *method* as callers get it: under the policy of *target*."""
+    work = _open(method) if operation.streams else method
+    step = attempt(work, target)
+    step = retry(step, target, repeatable=operation.repeatable)
+    outermost = _stream if operation.streams else _call
+    return outermost(step, operation, target)
+
+
+def _call(step: Step, operation: Operation, target: Target) -> Method:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        this = target.begin(operation.name)
+        try:
+            result = await step(this, args, kwargs)
+        except BaseException as error:
+            target.fail(this, error)
+            raise
+        target.finish(this)
+        return result
+
+    return call
+
+
+def _stream(step: Step, operation: Operation, target: Target) -> Method:
+    async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
+        this = target.begin(operation.name)
+        try:
+            source, item = await step(this, args, kwargs)
+            async with aclosing(source):
+                while item is not _END:
+                    yield item
+                    item = await _next(source, this, target)
+        except GeneratorExit:
+            target.finish(this)
+            raise
+        except BaseException as error:
+            target.fail(this, error)
+            raise
+        target.finish(this)
+
+    return stream
+
+
+def _open(method: Method) -> Method:
+    """Return a call that opens the stream as far as its first item."""
+
+    async def first(*args: Any, **kwargs: Any) -> tuple[AsyncGenerator[Any], Any]:
+        source = method(*args, **kwargs)
+        try:
+            return source, await anext(source, _END)
+        except BaseException:
+            await source.aclose()
+            raise
+
+    return first
+
+
+async def _next(source: AsyncGenerator[Any], call: Call, target: Target) -> Any:
+    try:
+        return await until(call.ends_at, call, target, lambda: anext(source, _END))
+    except CallError as error:
+        error.in_stream = True
+        raise
