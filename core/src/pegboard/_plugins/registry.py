@@ -1,0 +1,217 @@
+"""The registry: who offers what."""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from pegboard._suggest import suggest
+from pegboard.errors import PluginError
+
+from .discovery import EntryPoint, entry_points, normalized
+from .first_party import PACKAGES
+from .loading import Plugin, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pegboard.contracts.declare import ContractInfo
+    from pegboard.descriptors import Provider
+
+CORE = "pegboard"
+PROGRAM = "program"
+"""Stands for the distribution of plugins that the program itself brings."""
+
+
+class Offer(NamedTuple):
+    """A provider, and the plugin that offers it."""
+
+    provider: Provider
+    plugin: Plugin
+
+    @property
+    def distribution(self) -> str:
+        """The package that brings it."""
+        return self.plugin.entry.distribution
+
+
+class Registry:
+    """
+    What the installed plugins offer.
+
+    Installed plugins are found once, by their metadata alone. One is imported when it
+    is needed: asked for a provider, the entry points of that name come first, and the
+    others only if none of those offers it.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow: Sequence[str] | None = None,
+        deny: Sequence[str] = (),
+        own: Iterable[object] = (),
+    ) -> None:
+        self._allow = None if allow is None else {*map(normalized, allow), CORE}
+        self._deny = {*map(normalized, deny)}
+        self._plugins: dict[tuple[str, str], Plugin] = {}
+        self._own = [_own_entry(thing) for thing in own]
+        for entry, thing in zip(self._own, own, strict=True):
+            self._plugins[_key(entry)] = load(entry, thing)
+
+    @cached_property
+    def entries(self) -> list[EntryPoint]:
+        """The entry points that are installed and may be imported."""
+        return [entry for entry in self._installed if self._is_allowed(entry)]
+
+    @cached_property
+    def refused(self) -> list[EntryPoint]:
+        """The entry points that are installed but may not be imported."""
+        return [entry for entry in self._installed if not self._is_allowed(entry)]
+
+    def plugins(self) -> list[Plugin]:
+        """Load everything and return it, broken plugins too."""
+        return list({_key(e): self._load(e) for e in self._everything}.values())
+
+    def find(self, family: str, name: str, distribution: str | None = None) -> Offer:
+        """
+        Return the provider *name* of *family*, from *distribution* if that is given.
+
+        Raises:
+            PluginError: None offers it, several do, or the one that does is broken.
+
+        """
+        offers = self._offers(family, name, self._by_name(name))
+        offers = offers or self._offers(family, name, self._everything)
+        if distribution is not None:
+            wanted = normalized(distribution)
+            offers = [offer for offer in offers if offer.distribution == wanted]
+        if len(offers) == 1:
+            return offers[0]
+        msg = (
+            _ambiguous(family, name, offers)
+            if offers
+            else self._missing(family, name, distribution)
+        )
+        raise PluginError(msg)
+
+    def contract(self, name: str, plugin: Plugin) -> ContractInfo:
+        """
+        Return the contract *name* that *plugin* claims.
+
+        Raises:
+            PluginError: No installed plugin declares it.
+
+        """
+        if name in plugin.contracts:
+            return plugin.contracts[name]
+        core = [entry for entry in self.entries if entry.distribution == CORE]
+        for entry in (*core, *self._everything):
+            contracts = self._load(entry).contracts
+            if name in contracts:
+                return contracts[name]
+        known = {n for p in self._plugins.values() for n in p.contracts}
+        msg = f"No installed plugin declares the contract {name!r}. "
+        raise PluginError(msg + suggest(name, known))
+
+    def used(self, names: Iterable[str]) -> list[Plugin]:
+        """
+        Return the plugins that ``plugins.use`` names.
+
+        Raises:
+            PluginError: One is not installed, may not be imported, or is broken.
+
+        """
+        return [self._one_used(name) for name in names]
+
+    @cached_property
+    def _installed(self) -> list[EntryPoint]:
+        return entry_points(sys.path)
+
+    @property
+    def _everything(self) -> list[EntryPoint]:
+        return [*self._own, *self.entries]
+
+    def _by_name(self, name: str) -> list[EntryPoint]:
+        return [*self._own, *(entry for entry in self.entries if entry.name == name)]
+
+    def _is_allowed(self, entry: EntryPoint) -> bool:
+        allowed = self._allow is None or entry.distribution in self._allow
+        return allowed and entry.distribution not in self._deny
+
+    def _load(self, entry: EntryPoint) -> Plugin:
+        if _key(entry) not in self._plugins:
+            self._plugins[_key(entry)] = load(entry)
+        return self._plugins[_key(entry)]
+
+    def _offers(
+        self, family: str, name: str, entries: Iterable[EntryPoint]
+    ) -> list[Offer]:
+        plugins = {_key(entry): self._load(entry) for entry in entries}
+        return [
+            Offer(provider, plugin)
+            for plugin in plugins.values()
+            for provider in plugin.providers
+            if (provider.family, provider.name) == (family, name)
+        ]
+
+    def _one_used(self, name: str) -> Plugin:
+        entries = [entry for entry in self.entries if entry.name == name]
+        if not entries:
+            known = suggest(name, {entry.name for entry in self.entries})
+            msg = f"plugins.use names {name!r}, which is not installed. {known}"
+            raise PluginError(msg)
+        plugin = self._load(entries[0])
+        if plugin.broken:
+            msg = f"plugins.use names {name!r}, which is broken: {plugin.broken}"
+            raise PluginError(msg)
+        return plugin
+
+    def _missing(self, family: str, name: str, distribution: str | None) -> str:
+        source = f"{distribution} does not offer" if distribution else "Nothing offers"
+        reasons = [*self._reasons(name), self._install_hint(name)]
+        return (
+            f"{source} the {family} provider {name!r}. "
+            f"{suggest(name, self._names(family))}{''.join(reasons)}"
+        )
+
+    def _reasons(self, name: str) -> Iterable[str]:
+        for entry in self.refused:
+            if entry.name == name:
+                yield f" {entry.distribution} has it, but plugins.allow or .deny bar it."
+        for plugin in self._plugins.values():
+            if plugin.broken and plugin.entry.name == name:
+                yield f" {plugin.entry.distribution} is broken: {plugin.broken}"
+
+    def _install_hint(self, name: str) -> str:
+        package = PACKAGES.get(name)
+        installed = {entry.distribution for entry in self._installed}
+        if package is None or package in installed:
+            return ""
+        return f" Install it: pip install {package}"
+
+    def _names(self, family: str) -> set[str]:
+        return {
+            provider.name
+            for plugin in self._plugins.values()
+            for provider in plugin.providers
+            if provider.family == family
+        }
+
+
+def _key(entry: EntryPoint) -> tuple[str, str]:
+    return entry.distribution, entry.value
+
+
+def _own_entry(thing: object) -> EntryPoint:
+    name = getattr(thing, "__name__", type(thing).__name__)
+    return EntryPoint(name, f"{name} at {id(thing):#x}", PROGRAM, "")
+
+
+def _ambiguous(family: str, name: str, offers: Sequence[Offer]) -> str:
+    sources = sorted(offer.distribution for offer in offers)
+    return (
+        f"{len(sources)} installed packages offer the {family} provider {name!r}: "
+        f'{", ".join(sources)}. Choose one with plugin = "{sources[0]}" beside '
+        "provider, or uninstall the other."
+    )

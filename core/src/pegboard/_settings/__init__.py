@@ -1,0 +1,1 @@
+"""Settings: what is asked for, and where each value came from."""

@@ -1,0 +1,150 @@
+"""All layers of the settings as one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pegboard._suggest import suggest
+from pegboard.errors import Problem, SettingsError
+from pegboard.policy import Policy
+
+from .environment import Environment
+from .files import file_tree, project_folder
+from .problems import validated
+from .tree import FAMILIES, Setting, Tree, grow, layered, overlaid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class PluginSettings(BaseModel):
+    """Which installed plugins may be imported, and which take part in every call."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    allow: list[str] | None = None
+    """Distributions that may be imported; none other is. Default: all may."""
+    deny: list[str] = []
+    """Distributions that are never imported."""
+    use: list[str] = []
+    """Entry points whose observers and commands are active."""
+
+
+class TopLevel(BaseModel):
+    """The keys of the settings."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    llm: dict[Name, dict[str, Any]] = {}
+    """Language models by name."""
+    storage: dict[Name, dict[str, Any]] = {}
+    """Storage by name."""
+    integrations: dict[Name, dict[str, Any]] = {}
+    """Integrations by name."""
+    policy: Policy = Policy()
+    """The policy of every external instance; instances may say otherwise."""
+    plugins: PluginSettings = PluginSettings()
+    """What may be imported."""
+    flags: dict[Name, bool] = {}
+    """Feature flags by name."""
+    data_folder: Path = Path(".pegboard")
+    """Where embedded backends keep their files, relative to the project."""
+    close_timeout: float = Field(default=5.0, gt=0)
+    """Seconds that an instance may take to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is asked for."""
+
+    tree: Tree
+    environment: Environment
+    top: TopLevel
+    folder: Path
+
+    @classmethod
+    def load(
+        cls, arguments: Mapping[str, Any], folder: Path | None, profile: str | None
+    ) -> Settings:
+        """Read every layer; *arguments* stand above all."""
+        process = os.environ
+        given = folder or process.get("PEGBOARD_FOLDER")
+        project = Path(given) if given else project_folder(Path.cwd())
+        environment = Environment.read(process, project / ".env")
+        chosen = environment.find("PEGBOARD_PROFILE")
+        files = file_tree(project, profile or (chosen and chosen.value))
+        variables = environment.tree(files, TopLevel.model_fields)
+        tree = layered(layered(files, variables), grow(arguments, "arguments"))
+        return cls._checked(tree, environment, project)
+
+    @classmethod
+    def isolated(
+        cls, arguments: Mapping[str, Any], environ: Mapping[str, str]
+    ) -> Settings:
+        """Read only *arguments* and, for secrets and vendor names, *environ*."""
+        return cls._checked(
+            grow(arguments, "arguments"), Environment(environ), Path.cwd()
+        )
+
+    @classmethod
+    def _checked(cls, tree: Tree, environment: Environment, folder: Path) -> Settings:
+        top = validated(TopLevel, tree, "")
+        if isinstance(top, list):
+            raise SettingsError(*top)
+        return cls(tree, environment, top, folder)
+
+    @property
+    def data_folder(self) -> Path:
+        """Where embedded backends keep their files."""
+        return self.folder / self.top.data_folder.expanduser()
+
+    def names(self, family: str) -> list[str]:
+        """Return the names of the configured instances of *family*."""
+        return list(getattr(self.top, family))
+
+    def addresses(self) -> list[str]:
+        """Return the addresses of all configured instances."""
+        return [
+            f"{family}.{name}" for family in FAMILIES for name in self.names(family)
+        ]
+
+    def section(self, address: str, *, embedded: str | None) -> Tree:
+        """
+        Return the settings of the instance at *address*.
+
+        Where nothing of its family is configured, that is the *embedded* provider.
+
+        Raises:
+            SettingsError: Others of the family are configured, but not this one.
+
+        """
+        family, _, name = address.partition(".")
+        branch = self.tree.get(family)
+        if isinstance(branch, dict) and branch:
+            section = branch.get(name)
+            if isinstance(section, dict):
+                return section
+        elif embedded is not None:
+            return {"provider": Setting(embedded, "embedded default")}
+        raise SettingsError(self._no_instance(family, name))
+
+    def policy(self, section: Tree, defaults: Tree) -> Tree:
+        """Return the policy of an instance: its own over ``[policy]`` over defaults."""
+        shared, own = self.tree.get("policy"), section.get("policy")
+        for branch in (shared, own):
+            if isinstance(branch, dict):
+                defaults = overlaid(defaults, branch)
+        return defaults
+
+    def _no_instance(self, family: str, name: str) -> Problem:
+        known = suggest(name, self.names(family))
+        message = f"is not in the settings. {known} Add a [{family}.{name}] section."
+        return Problem(f"{family}.{name}", message)
