@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pegboard.errors import InvalidReply, InvalidRequest
+from pegboard.errors import Conflict, InvalidReply, InvalidRequest
 
 from .declare import contract, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_KEYS = 10_000
+"""Keys on one page, however many are asked for: a page must not hold up others."""
+LOWEST_SUM, HIGHEST_SUM = -(2**63), 2**63 - 1
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +44,11 @@ class KeyValue(Protocol):
     """
     Values by key.
 
-    Values are whatever JSON can say, and copies: changing one changes nothing that
-    is stored. Keys are text that is not empty, ordered by code point. *ttl* is in
-    seconds: None is the ttl of the instance's settings (no expiry if they name
-    none), ``math.inf`` is no expiry whatever the settings say, 0 and less are
-    refused. An expired key does not exist.
+    Values are whatever JSON can say (so a tuple comes back as a list), and copies:
+    changing one changes nothing that is stored. Keys are text that is not empty,
+    ordered by code point. *ttl* is in seconds: None is the ttl of the instance's
+    settings (no expiry if they name none), ``math.inf`` is no expiry whatever the
+    settings say, 0 and less are refused. An expired key does not exist.
     """
 
     @operation(repeatable=True)
@@ -66,7 +75,8 @@ class KeyValue(Protocol):
         Store *value* under *key* and return its new version.
 
         Value and expiry are replaced as one. With *if_version* only if that is
-        still the stored version, with *if_absent* only if there is none.
+        still the stored version, with *if_absent* only if there is none; they do
+        not go together.
 
         Raises:
             Conflict: The condition does not hold; nothing was changed.
@@ -81,7 +91,7 @@ class KeyValue(Protocol):
         Remove *key*; return whether it was there.
 
         Raises:
-            Conflict: *if_version* is not the stored version.
+            Conflict: *if_version* is not the stored version, or there is none.
 
         """
         ...
@@ -105,7 +115,8 @@ class KeyValue(Protocol):
         one keeps its expiry.
 
         Raises:
-            InvalidRequest: The stored value is not a whole number.
+            InvalidRequest: The stored value is not a whole number, or the sum
+                needs more than 64 bits.
 
         """
         ...
@@ -117,46 +128,64 @@ class KeyValue(Protocol):
         """
         Return up to *limit* keys that begin with *prefix*, in order.
 
-        Pass the page's cursor to get the next one. A key that exists throughout is
-        listed exactly once.
+        Pass the page's cursor to get the next one; one of None was the last. A key
+        that exists throughout is listed exactly once.
         """
         ...
 
 
-def checked_key(key: str) -> str:
+def checked_key(key: object) -> str:
     """Return *key* if it can be one."""
     if not isinstance(key, str) or not key:
         msg = f"A key is text that is not empty, not {key!r}."
         raise InvalidRequest(msg, request_sent="no")
-    if not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key):
-        msg = f"The key {key!r} holds a lone surrogate, which no backend can store."
-        raise InvalidRequest(msg, request_sent="no")
+    if not key.isascii():
+        _check_encodable(key)
     return key
 
 
-def checked_ttl(ttl: float | None, default: float | None) -> float | None:
+def checked_ttl(ttl: object, default: float | None) -> float | None:
     """Return the seconds that *ttl* and the instance's *default* mean."""
     chosen = default if ttl is None else ttl
     if chosen is None or chosen == math.inf:
         return None
-    if not chosen > 0:
-        msg = f"ttl is {chosen!r}: it must be above 0. None is no expiry."
+    if not isinstance(chosen, int | float) or not chosen > 0:
+        msg = f"ttl is {chosen!r}: it must be above 0. math.inf is no expiry."
         raise InvalidRequest(msg, request_sent="no")
     return chosen
 
 
-def checked_limit(limit: int) -> int:
-    """Return *limit* if a page can have that many keys."""
-    if limit < 1:
-        msg = f"limit is {limit!r}: a page has at least 1 key."
+def checked_limit(limit: object) -> int:
+    """Return how many keys a page that is asked for *limit* may have."""
+    if not isinstance(limit, int) or limit < 1:
+        msg = f"limit is {limit!r}: it must be a whole number above 0."
         raise InvalidRequest(msg, request_sent="no")
-    return limit
+    return min(limit, MOST_KEYS)
+
+
+def checked_condition(if_version: str | None, *, if_absent: bool) -> None:
+    """Refuse to store only if there is a version and only if there is none."""
+    if if_absent and if_version is not None:
+        msg = "if_version and if_absent cannot both hold. Pass one of them."
+        raise InvalidRequest(msg, request_sent="no")
+
+
+def checked_sum(key: str, text: str | None, by: object) -> int:
+    """Return *by* more than the JSON *text* under *key*, or *by* if there is none."""
+    if not isinstance(by, int):
+        msg = f"by is {by!r}: it must be a whole number."
+        raise InvalidRequest(msg, request_sent="no")
+    total = by if text is None else decode_counter(key, text) + by
+    if LOWEST_SUM <= total <= HIGHEST_SUM:
+        return total
+    msg = f"{key!r} would become {total}, which needs more than 64 bits."
+    raise InvalidRequest(msg)
 
 
 def encode(key: str, value: Any) -> str:
     """Return *value* as JSON text."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"The value for {key!r} cannot be stored as JSON: {error}."
         raise InvalidRequest(msg, request_sent="no") from error
@@ -166,7 +195,7 @@ def decode(key: str, text: str) -> Any:
     """Return the value that the JSON *text* under *key* stands for."""
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = (
             f"What is stored under {key!r} is not JSON: {error}. "
             "Something else wrote it; delete or rewrite the key."
@@ -181,3 +210,42 @@ def decode_counter(key: str, text: str) -> int:
         return value
     msg = f"{key!r} holds {type(value).__name__}, not a whole number; incr needs one."
     raise InvalidRequest(msg)
+
+
+def new_version() -> str:
+    """Return a version that no write had before, in this process or another."""
+    # Not the random module: a program that seeds it would get its versions again.
+    return os.urandom(12).hex()
+
+
+def conflict(address: str, operation: str, key: str) -> Conflict:
+    """Return the error for a condition on *key* that does not hold."""
+    error = Conflict(
+        f"{key!r} is not what the condition asks for, so nothing was changed. "
+        "Read it again and decide anew."
+    )
+    error.address, error.operation = address, operation
+    return error
+
+
+def scan_start(prefix: str, cursor: str | None) -> str:
+    """Return the first key that the page after *cursor* may list."""
+    _check_encodable(prefix)
+    if cursor is None:
+        return prefix
+    _check_encodable(cursor)
+    return max(prefix, f"{cursor}\0")  # the least text that is greater
+
+
+def page(keys: Sequence[str], limit: int) -> KeyPage:
+    """Return the page of *keys*, which go on if there are more than *limit*."""
+    shown = tuple(keys[:limit])
+    return KeyPage(shown, cursor=shown[-1] if len(keys) > limit else None)
+
+
+def _check_encodable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        msg = f"{text!r} holds a lone surrogate, which no backend can store."
+        raise InvalidRequest(msg, request_sent="no") from error
