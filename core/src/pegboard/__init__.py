@@ -11,6 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._board import Pegboard as Pegboard
+    from ._llm import LLM as LLM
+    from ._llm import ReplyStream as ReplyStream
+    from ._log import enable_logging as enable_logging
     from .contracts.chat import Capability as Capability
     from .contracts.chat import ChatModel as ChatModel
     from .contracts.chat import ChatRequest as ChatRequest
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from .contracts.messenger import Messenger as Messenger
     from .contracts.messenger import Posted as Posted
     from .contracts.secret_store import SecretStore as SecretStore
+    from .deadline import time_left as time_left
     from .descriptors import Context as Context
     from .descriptors import IntegrationProvider as IntegrationProvider
     from .descriptors import LLMProvider as LLMProvider
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
     from .observers import Call as Call
     from .observers import Observer as Observer
     from .options import Options as Options
+    from .policy import Policy as Policy
 
 __version__ = "0.1.0"
 
@@ -59,6 +65,11 @@ _CHAT = (
     "ToolCall ToolCallDelta ToolResult Usage UsageSoFar"
 )
 _HOME = {
+    "Pegboard": "_board",
+    **dict.fromkeys(("LLM", "ReplyStream"), "_llm"),
+    "enable_logging": "_log",
+    "time_left": "deadline",
+    "Policy": "policy",
     **dict.fromkeys(_CHAT.split(), "contracts.chat"),
     **dict.fromkeys(("contract", "operation"), "contracts.declare"),
     **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),

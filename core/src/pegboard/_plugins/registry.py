@@ -81,15 +81,17 @@ class Registry:
             PluginError: None offers it, several do, or the one that does is broken.
 
         """
-        offers = self._offers(family, name, self._by_name(name))
-        offers = offers or self._offers(family, name, self._everything)
+        named = self._by_name(name)
+        offers = self._offers(family, name, named)
+        if not (offers or any(self._load(entry).broken for entry in named)):
+            offers = self._offers(family, name, self._everything)
         if distribution is not None:
             wanted = normalized(distribution)
             offers = [offer for offer in offers if offer.distribution == wanted]
-        if len(offers) == 1:
+        if len(offers) == 1 and (distribution or _may_be_called(offers[0], name)):
             return offers[0]
         msg = (
-            _ambiguous(family, name, offers)
+            _choose(family, name, offers)
             if offers
             else self._missing(family, name, distribution)
         )
@@ -178,7 +180,7 @@ class Registry:
     def _reasons(self, name: str) -> Iterable[str]:
         for entry in self.refused:
             if entry.name == name:
-                yield f" {entry.distribution} has it, but plugins.allow or .deny bar it."
+                yield f" {entry.distribution} is barred by plugins.allow or .deny."
         for plugin in self._plugins.values():
             if plugin.broken and plugin.entry.name == name:
                 yield f" {plugin.entry.distribution} is broken: {plugin.broken}"
@@ -208,10 +210,19 @@ def _own_entry(thing: object) -> EntryPoint:
     return EntryPoint(name, f"{name} at {id(thing):#x}", PROGRAM, "")
 
 
-def _ambiguous(family: str, name: str, offers: Sequence[Offer]) -> str:
+def _may_be_called(offer: Offer, name: str) -> bool:
+    """Return whether the name is not that of another package of this project."""
+    return offer.distribution in {PACKAGES.get(name, offer.distribution), CORE, PROGRAM}
+
+
+def _choose(family: str, name: str, offers: Sequence[Offer]) -> str:
     sources = sorted(offer.distribution for offer in offers)
+    owner = PACKAGES.get(name)
+    foreign = (
+        f" {owner}, to which the name belongs, is not among them." if owner else ""
+    )
     return (
-        f"{len(sources)} installed packages offer the {family} provider {name!r}: "
-        f'{", ".join(sources)}. Choose one with plugin = "{sources[0]}" beside '
-        "provider, or uninstall the other."
+        f"The {family} provider {name!r} is offered by: {', '.join(sources)}."
+        f"{'' if owner in sources else foreign} Say which one you mean with "
+        f'plugin = "{sources[0]}" beside provider, or uninstall the others.'
     )

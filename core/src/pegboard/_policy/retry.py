@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 def retry(attempt: Step, target: Target, *, repeatable: bool) -> Step:
     """Return a step that makes *attempt* again as the policy allows."""
-
     policy = target.policy
 
     async def step(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

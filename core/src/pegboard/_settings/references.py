@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .environment import Environment
 
-    Fetched = Mapping[str, str]
+    Fetched = Mapping[str, "str | UnresolvedError"]
 
 
 class UnresolvedError(Exception):
@@ -113,8 +113,10 @@ def _file(path: str) -> str:
 
 
 def _fetched(reference: str, fetched: Fetched) -> str:
-    if reference in fetched:
-        return fetched[reference]
+    if found := fetched.get(reference):
+        if isinstance(found, UnresolvedError):
+            raise found
+        return found
     parts_of(reference)
     msg = (
         f"{reference!r} is fetched when the board is opened: use "

@@ -16,7 +16,7 @@ from pegboard.policy import Policy
 from .environment import Environment
 from .files import file_tree, project_folder
 from .problems import validated
-from .tree import FAMILIES, Setting, Tree, grow, layered, overlaid
+from .tree import FAMILIES, Setting, Tree, grow, is_default, layered, overlaid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,13 +136,18 @@ class Settings:
             return {"provider": Setting(embedded, "embedded default")}
         raise SettingsError(self._no_instance(family, name))
 
-    def policy(self, section: Tree, defaults: Tree) -> Tree:
-        """Return the policy of an instance: its own over ``[policy]`` over defaults."""
-        shared, own = self.tree.get("policy"), section.get("policy")
-        for branch in (shared, own):
-            if isinstance(branch, dict):
-                defaults = overlaid(defaults, branch)
-        return defaults
+    def policy(self, section: Tree) -> Tree:
+        """
+        Return the policy of the instance with *section*.
+
+        What the section says wins over ``[policy]``, and that over the provider's
+        default.
+        """
+        own, shared = section.get("policy"), self.tree.get("policy")
+        own = own if isinstance(own, dict) else {}
+        shared = shared if isinstance(shared, dict) else {}
+        weak = {key: node for key, node in own.items() if is_default(node)}
+        return overlaid(overlaid(weak, shared), {k: own[k] for k in own.keys() - weak})
 
     def _no_instance(self, family: str, name: str) -> Problem:
         known = suggest(name, self.names(family))

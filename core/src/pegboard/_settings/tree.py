@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+DEFAULT = "default of "
+"""How the origin of a provider's own values begins."""
 FAMILIES = ("llm", "storage", "integrations")
 
 
@@ -84,6 +86,11 @@ def origin_at(tree: Tree, path: Sequence[str | int]) -> str | None:
             break
         node = node.get(str(key))
     return node.origin if isinstance(node, Setting) else None
+
+
+def is_default(node: Setting | Tree) -> bool:
+    """Return whether *node* is a value that the provider brings."""
+    return isinstance(node, Setting) and node.origin.startswith(DEFAULT)
 
 
 def leaves(tree: Tree, prefix: str = "") -> list[tuple[str, Setting]]:
