@@ -1,0 +1,317 @@
+"""
+The same board for programs that are not async: every call blocks until it is done.
+
+The work runs on one event loop in a thread that the board owns. Signatures are those
+of the async originals, so nothing is written twice::
+
+    from pegboard.sync import KeyValue, Pegboard
+
+    with Pegboard() as board:
+        print(board.llm().complete("Name three uses of a pegboard.").text)
+        board.storage("notes", KeyValue).set("greeting", "hello")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+
+from typing_extensions import TypeForm, Unpack
+
+from . import _board, _llm
+from .contracts import key_value, messenger, secret_store
+from .errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ._explain import Explanation
+    from ._llm import Parameters, Prompt
+    from ._plugins.loading import Plugin
+    from .contracts.chat import Reply, StreamEvent
+    from .errors import Problem
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+Contract = TypeVar("Contract")
+
+
+class Portal:
+    """One event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="pegboard")
+        self._thread.start()
+
+    def call(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run *work* on the loop and return its result; an interrupt cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def iterate(self, source: AsyncGenerator[Item]) -> Iterator[Item]:
+        """Yield the items of *source*, which is closed when the loop is left."""
+        try:
+            while (item := self.call(_next(source))) is not _END:
+                yield item  # type: ignore[misc]  # the sentinel is no item
+        finally:
+            self.call(_aclose(source))
+
+    def stop(self) -> None:
+        """Stop the loop and wait for its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.get_loop().run_forever()
+
+
+_END = object()
+
+
+async def _next(source: AsyncGenerator[Item]) -> Item | object:
+    return await anext(source, _END)
+
+
+async def _aclose(source: AsyncGenerator[Any]) -> None:
+    await source.aclose()
+
+
+class Blocking:
+    """Stands for an async object: the same methods, each blocking."""
+
+    def __init__(self, original: Any, portal: Portal) -> None:
+        self._original = original
+        self._portal = portal
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._original!r}>"
+
+
+def blocking(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate[Any, P], Result]:
+    """Return the blocking twin of an async *method*."""
+
+    @functools.wraps(method)
+    def twin(self: Any, *args: P.args, **kwargs: P.kwargs) -> Result:
+        bound = getattr(self._original, method.__name__)
+        result: Result = self._portal.call(bound(*args, **kwargs))
+        return result
+
+    return twin
+
+
+def twin_of(contract: object) -> Callable[[type[Result]], type[Result]]:
+    """Declare a class of ``blocking`` methods to be the twin of *contract*."""
+
+    def declare(cls: type[Result]) -> type[Result]:
+        cls.__twin_of__ = contract  # type: ignore[attr-defined]  # the mark
+        return cls
+
+    return declare
+
+
+@twin_of(key_value.KeyValue)
+class KeyValue(Blocking):
+    """Values by key; see ``pegboard.KeyValue``."""
+
+    get = blocking(key_value.KeyValue.get)
+    get_entry = blocking(key_value.KeyValue.get_entry)
+    set = blocking(key_value.KeyValue.set)
+    delete = blocking(key_value.KeyValue.delete)
+    exists = blocking(key_value.KeyValue.exists)
+    touch = blocking(key_value.KeyValue.touch)
+    incr = blocking(key_value.KeyValue.incr)
+    scan = blocking(key_value.KeyValue.scan)
+
+
+@twin_of(messenger.Messenger)
+class Messenger(Blocking):
+    """Something that shows messages to people; see ``pegboard.Messenger``."""
+
+    post_message = blocking(messenger.Messenger.post_message)
+
+
+@twin_of(secret_store.SecretStore)
+class SecretStore(Blocking):
+    """Somewhere that secrets are kept; see ``pegboard.SecretStore``."""
+
+    get_secret = blocking(secret_store.SecretStore.get_secret)
+
+
+class ReplyStream:
+    """A reply, piece by piece; see ``pegboard.ReplyStream``."""
+
+    def __init__(self, original: _llm.ReplyStream, portal: Portal) -> None:
+        self._original = original
+        self._portal = portal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self._portal.iterate(aiter(self._original))
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The words of the reply as they arrive."""
+        return self._portal.iterate(self._original.text)
+
+    @property
+    def reply(self) -> Reply:
+        """The reply so far; its ``finish_reason`` is ``cut`` until the last event."""
+        return self._original.reply
+
+    def close(self) -> None:
+        """End the stream, which stops the work at the other end."""
+        self._portal.call(self._original.aclose())
+
+
+class LLM(Blocking):
+    """A language model; see ``pegboard.LLM``."""
+
+    _original: _llm.LLM
+
+    complete = blocking(_llm.LLM.complete)
+    complete_json = blocking(_llm.LLM.complete_json)
+
+    def stream(self, prompt: Prompt, **parameters: Unpack[Parameters]) -> ReplyStream:
+        """Return the reply to *prompt* as a stream of its pieces."""
+        return ReplyStream(self._original.stream(prompt, **parameters), self._portal)
+
+    @property
+    def address(self) -> str:
+        """The address in settings, errors and logs."""
+        return self._original.address
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the provider claims, with these settings."""
+        return self._original.capabilities
+
+
+class Pegboard:
+    """Providers by name, as the settings say; see ``pegboard.Pegboard``."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        folder: str | Path | None = None,
+        profile: str | None = None,
+        plugins: Iterable[object] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._board = _board.Pegboard(
+            settings, folder=folder, profile=profile, plugins=plugins, clock=clock
+        )
+        self._start()
+
+    @classmethod
+    def isolated(
+        cls,
+        settings: Mapping[str, Any],
+        *,
+        environ: Mapping[str, str] | None = None,
+        plugins: Iterable[object] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """Return a board that reads *settings* and nothing else, as tests want it."""
+        board = cls.__new__(cls)
+        board._board = _board.Pegboard.isolated(  # noqa: SLF001 - its own
+            settings, environ=environ, plugins=plugins, clock=clock
+        )
+        board._start()  # noqa: SLF001 - its own
+        return board
+
+    def _start(self) -> None:
+        self._portal: Portal | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._call(self._board.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._board!r}>"
+
+    def llm(self, name: str = "default") -> LLM:
+        """Return the language model that the settings call *name*."""
+        return LLM(self._board.llm(name), self._running())
+
+    def storage(self, name: str, contract: TypeForm[Contract]) -> Contract:
+        """Return the storage that the settings call *name*, as *contract*."""
+        handle: Contract = self._twin(self._board.storage, name, contract)
+        return handle
+
+    def integration(self, name: str, contract: TypeForm[Contract]) -> Contract:
+        """Return the integration that the settings call *name*, as *contract*."""
+        handle: Contract = self._twin(self._board.integration, name, contract)
+        return handle
+
+    def flag(self, name: str) -> bool:
+        """Return whether the feature flag *name* is on."""
+        return self._board.flag(name)
+
+    def check(self) -> list[Problem]:
+        """Return all that is wrong with any configured instance. Makes none."""
+        return self._board.check()
+
+    def explain(self, address: str) -> Explanation:
+        """Return what the instance at *address* is, and where each value came from."""
+        return self._board.explain(address)
+
+    def plugins(self) -> list[Plugin]:
+        """Load every installed plugin and return it, broken ones too."""
+        return self._board.plugins()
+
+    def close(self) -> None:
+        """Close what was opened, the last first, and stop the thread."""
+        with self._lock:
+            portal, self._portal = self._portal, None
+        if portal is None:
+            portal = Portal()
+        try:
+            portal.call(self._board.aclose())
+        finally:
+            portal.stop()
+
+    def _call(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return self._running().call(work)
+
+    def _running(self) -> Portal:
+        with self._lock:
+            if self._portal is None:
+                self._portal = Portal()
+            return self._portal
+
+    def _twin(self, find: Callable[[str, Any], Any], name: str, twin: object) -> Any:
+        original = getattr(twin, "__twin_of__", None)
+        if original is None or not callable(twin):
+            known = ", ".join(
+                cls.__name__ for cls in (KeyValue, Messenger, SecretStore)
+            )
+            msg = (
+                f"{twin!r} is not the blocking twin of a contract. pegboard.sync has "
+                f"{known}; declare others with @pegboard.sync.twin_of(CONTRACT)."
+            )
+            raise PluginError(msg)
+        return twin(find(name, original), self._running())
