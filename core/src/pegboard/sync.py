@@ -105,7 +105,7 @@ def blocking(
     """Return the blocking twin of an async *method*."""
 
     @functools.wraps(method)
-    def twin(self: Any, *args: P.args, **kwargs: P.kwargs) -> Result:
+    def twin(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         bound = getattr(self._original, method.__name__)
         result: Result = self._portal.call(bound(*args, **kwargs))
         return result
