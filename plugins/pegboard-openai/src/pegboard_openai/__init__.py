@@ -1,1 +1,1 @@
-"""pegboard-openai."""
+"""OpenAI, and every service that speaks its API, for pegboard."""

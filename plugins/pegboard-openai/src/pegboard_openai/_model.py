@@ -1,0 +1,121 @@
+"""The model: it asks the service through the SDK's client."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from openai import AsyncStream
+from pegboard import ChatRequest, PerLoop, Reply, StreamEvent
+from pegboard.deadline import time_left
+from pegboard.errors import CallError, Problem, SettingsError
+
+from ._chat import ChatApi
+from ._client import Client
+from ._convert import merged
+from ._errors import KNOWN, translated
+from ._responses import ResponsesApi
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from pegboard import Context
+
+    from .options import OpenAIOptions
+    from .services import Service
+
+APIS: Mapping[str, type[ChatApi | ResponsesApi]] = {
+    "chat": ChatApi,
+    "responses": ResponsesApi,
+}
+
+
+class OpenAIModel:
+    """A model of OpenAI or of a service that speaks its API."""
+
+    def __init__(
+        self, service: Service, options: OpenAIOptions, context: Context
+    ) -> None:
+        """
+        Make a model of *service*. Does no I/O.
+
+        Raises:
+            SettingsError: The service wants a key, and there is none.
+
+        """
+        if service.key and not options.api_key:
+            raise SettingsError(_no_key(service, context))
+        self._service = service
+        self._api = APIS[options.api](service, options)
+        self._clock = context.clock
+        self._clients = PerLoop(lambda: Client(options), Client.close)
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Answer *request* with a whole reply."""
+        body = self._body(request)
+        try:
+            client = await self._clients.get()
+            answer = await client.post(
+                self._api.path, cast_to=object, body=body, options=_options()
+            )
+            return self._api.reply(answer)
+        except KNOWN as error:
+            raise self._translated(error) from error
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Answer *request* in pieces, the last of which is ``Finished``."""
+        body = {**self._body(request), **self._api.stream_fields()}
+        began = False
+        try:
+            async with aclosing(self._events(body)) as events:
+                async for event in events:
+                    began = True
+                    yield event
+        except CallError as error:
+            error.in_stream = began
+            raise
+        except KNOWN as error:
+            raise self._translated(error, in_stream=began) from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._clients.aclose()
+
+    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
+        reader = self._api.reader()
+        client = await self._clients.get()
+        async with await client.post(
+            self._api.path,
+            cast_to=object,
+            body=body,
+            options=_options(),
+            stream=True,
+            stream_cls=AsyncStream[object],
+        ) as chunks:
+            async for chunk in chunks:
+                for event in reader.read(chunk):
+                    yield event
+        for event in reader.finish():
+            yield event
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        own = request.extra.get(self._service.name, {})
+        return merged(self._api.body(request), own)
+
+    def _translated(self, error: Exception, *, in_stream: bool = False) -> CallError:
+        ours = translated(error, self._service.name, self._clock)
+        ours.in_stream = in_stream
+        return ours
+
+
+def _options() -> Any:
+    seconds = time_left()
+    return {} if seconds is None else {"timeout": seconds}
+
+
+def _no_key(service: Service, context: Context) -> Problem:
+    message = (
+        f"is required by {service.name}. Set the variable {service.key}, or say "
+        f"where the key is: api_key = 'env:NAME' in [{context.address}]."
+    )
+    return Problem(f"{context.address}.api_key", message)
