@@ -12,7 +12,9 @@ from pegboard.errors import Problem, hide
 from .tree import Tree, origin_at, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pydantic.fields import FieldInfo
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,14 +38,29 @@ def _problem(
     secrets: tuple[str, ...],
 ) -> Problem:
     path: tuple[str | int, ...] = detail["loc"]
-    key = ".".join(str(part) for part in path)
-    message = hide(_message(model, detail["type"], detail["msg"], key), secrets)
-    return Problem(".".join(filter(None, (where, key))), message, origin_at(tree, path))
+    fields = _fields_at(model, path[:-1])
+    text = _message(fields, detail["type"], detail["msg"], str(path[-1]))
+    key = ".".join(str(part) for part in (*filter(None, (where,)), *path))
+    return Problem(key, hide(text, secrets), origin_at(tree, path))
 
 
-def _message(model: type[BaseModel], kind: str, text: str, key: str) -> str:
+def _fields_at(
+    model: type[BaseModel], path: Sequence[str | int]
+) -> Mapping[str, FieldInfo]:
+    """Return the fields that the table at *path* may have."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return {}
+        model = inner
+    return model.model_fields
+
+
+def _message(fields: Mapping[str, FieldInfo], kind: str, text: str, key: str) -> str:
     if kind == "extra_forbidden":
-        return f"there is no such key. {suggest(key, model.model_fields)}"
+        return f"there is no such key. {suggest(key, fields)}"
     if kind == "missing":
-        return f"is required. {model.model_fields[key].description or ''}".strip()
+        description = fields[key].description if key in fields else None
+        return f"is required. {description or ''}".strip()
     return f"{text}."

@@ -1,0 +1,94 @@
+"""What comes with pegboard itself, offered by the same hooks as any plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pegboard.descriptors import IntegrationProvider, LLMProvider, StorageProvider
+from pegboard.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@hookimpl
+def pegboard_llm_providers() -> Sequence[LLMProvider]:
+    """Offer a model that says what it is told to say."""
+    return [
+        LLMProvider(
+            name="fake",
+            factory="pegboard.builtin.fake:FakeModel",
+            options="pegboard.builtin.fake:FakeOptions",
+            contracts={"ChatModel": 1, "StreamingChat": 1},
+            capabilities=_claimed,
+            summary="no model: scripted replies, or an echo, offline",
+        )
+    ]
+
+
+@hookimpl
+def pegboard_storage_providers() -> Sequence[StorageProvider]:
+    """Offer storage that needs no server."""
+    return [
+        StorageProvider(
+            name="memory",
+            factory="pegboard.builtin.memory:MemoryKeyValue",
+            options="pegboard.builtin.memory:MemoryOptions",
+            contracts={"KeyValue": 1},
+            summary="values in the memory of this process",
+        ),
+        StorageProvider(
+            name="sqlite",
+            factory="pegboard.builtin.sqlite:SqliteKeyValue",
+            options="pegboard.builtin.sqlite:SqliteOptions",
+            contracts={"KeyValue": 1},
+            summary="values in a SQLite file",
+        ),
+    ]
+
+
+@hookimpl
+def pegboard_integrations() -> Sequence[IntegrationProvider]:
+    """Offer what the machine itself can do."""
+    return [
+        IntegrationProvider(
+            name="console",
+            factory="pegboard.builtin.console:Console",
+            options="pegboard.builtin.console:ConsoleOptions",
+            contracts={"Messenger": 1},
+            external=False,
+            summary="messages on the terminal",
+        ),
+        IntegrationProvider(
+            name="environment",
+            factory="pegboard.builtin.secrets:EnvironmentSecrets",
+            options="pegboard.builtin.secrets:EnvironmentOptions",
+            contracts={"SecretStore": 1},
+            external=False,
+            summary="secrets in environment variables",
+        ),
+        IntegrationProvider(
+            name="files",
+            factory="pegboard.builtin.secrets:FileSecrets",
+            options="pegboard.builtin.secrets:FileOptions",
+            contracts={"SecretStore": 1},
+            external=False,
+            summary="secrets in a folder, one file each",
+        ),
+    ]
+
+
+@hookimpl
+def pegboard_contracts() -> Sequence[type]:
+    """Declare the contracts of pegboard."""
+    from pegboard.contracts.chat import ChatModel, StreamingChat  # noqa: PLC0415 - late
+    from pegboard.contracts.key_value import KeyValue  # noqa: PLC0415 - the same
+    from pegboard.contracts.messenger import Messenger  # noqa: PLC0415 - the same
+    from pegboard.contracts.secret_store import SecretStore  # noqa: PLC0415 - the same
+
+    return [ChatModel, StreamingChat, KeyValue, Messenger, SecretStore]
+
+
+def _claimed(options: Any) -> frozenset[str]:
+    claims: frozenset[str] = options.capabilities
+    return claims
