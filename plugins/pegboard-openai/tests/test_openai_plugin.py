@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from pegboard import Context, LLMProvider
+from pegboard_openai import plugin
+from pegboard_openai._model import OpenAIModel
+from pegboard_openai.options import OpenAIOptions
+from pegboard_openai.services import SERVICES
+
+PROVIDERS = {provider.name: provider for provider in plugin.pegboard_llm_providers()}
+
+
+def options(api: str) -> OpenAIOptions:
+    """Return options that choose *api*."""
+    return OpenAIOptions.model_validate(
+        {"model": "m", "base_url": "http://host/v1", "api_key": "k", "api": api}
+    )
+
+
+def capabilities(provider: LLMProvider, api: str) -> frozenset[str]:
+    """Return what *provider* claims with *api*."""
+    assert callable(provider.capabilities)
+    return provider.capabilities(options(api))
+
+
+def test_each_service_is_an_entry_point() -> None:
+    """So that a lookup by name finds it without loading other plugins."""
+    ours = {
+        point.name
+        for point in entry_points(group="pegboard")
+        if point.value == "pegboard_openai.plugin"
+    }
+
+    assert ours == {service.name for service in SERVICES}
+
+
+def test_loading_the_plugin_does_not_import_the_sdk() -> None:
+    """It is imported when a model is made."""
+    code = (
+        "import sys, pegboard_openai.plugin as p; p.pegboard_llm_providers();"
+        "sys.exit(bool({'openai', 'httpx2', 'pydantic'} & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_provider_makes_a_model(provider: LLMProvider) -> None:
+    """Without any I/O."""
+    assert provider.load_options() is OpenAIOptions
+    context = Context(address="llm.default", data_folder=Path())
+
+    assert isinstance(provider.load_factory()(options("chat"), context), OpenAIModel)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_defaults_are_options(provider: LLMProvider) -> None:
+    """With a model, and an address where there is no usual one, they are enough."""
+    given = {"model": "m", "base_url": "http://host/v1", **provider.defaults}
+
+    assert OpenAIOptions.model_validate(given)
+
+
+def test_responses_know_neither_seed_nor_stop() -> None:
+    """What is claimed depends on the API."""
+    openai = PROVIDERS["openai"]
+
+    assert capabilities(openai, "chat") - capabilities(openai, "responses") == {
+        "seed",
+        "stop",
+    }
+
+
+def test_what_a_service_cannot_do_is_not_claimed() -> None:
+    """So that it is refused before anything is sent."""
+    assert "json_schema" not in capabilities(PROVIDERS["deepseek"], "chat")
+    assert "files" not in capabilities(PROVIDERS["groq"], "chat")
+
+
+def test_key_of_each_service_has_its_own_variable() -> None:
+    """One service never gets the key of another."""
+    names = [service.key for service in SERVICES if service.key]
+
+    assert len(names) == len(set(names))
+    assert PROVIDERS["groq"].env == {"api_key": ("GROQ_API_KEY",)}
+
+
+def test_readme_lists_every_service_and_option() -> None:
+    """What is offered is documented."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    names = {*PROVIDERS, *OpenAIOptions.model_fields}
+
+    assert {name for name in names if f"| `{name}` |" not in readme} == set()
