@@ -6,17 +6,14 @@ import asyncio
 import math
 import selectors
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from concurrent.futures import Executor
 
-    from typing_extensions import TypeVarTuple, Unpack
-
-    Args = TypeVarTuple("Args")
-
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 RESOLUTION = 1e-9
 """A loop's timer fires when it is due within this; after half a year, rounded away."""
@@ -84,8 +81,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self,
         executor: Executor | None,
-        func: Callable[[Unpack[Args]], T],
-        *args: Unpack[Args],
+        func: Callable[[*Args], T],
+        *args: *Args,
     ) -> asyncio.Future[T]:
         """Run *func* in a thread; time stands still until it is done."""
         future = super().run_in_executor(executor, func, *args)

@@ -1,0 +1,204 @@
+"""
+A fake model: says what the settings tell it to say.
+
+For programs without a key and for tests. It understands nothing: without a script it
+repeats the last words of the user. Everything else is as with a real model: pieces,
+limits, tool calls, usage, failures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from itertools import count, cycle
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import Field, field_validator
+
+from pegboard import errors
+from pegboard.contracts.chat import (
+    Capability,
+    ChatRequest,
+    Finished,
+    FinishReason,
+    Message,
+    Part,
+    PartDone,
+    Reply,
+    StreamEvent,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from pegboard.options import Options
+
+from ._sample import sample
+
+if TYPE_CHECKING:
+    from pegboard.descriptors import Context
+
+FAILURES = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.CallError)
+}
+SILENCE = "(nothing was said)"
+
+
+class ScriptedCall(Options):
+    """A reply that asks for a tool to be called."""
+
+    tool: str
+    """Name of the tool."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """What to call it with."""
+
+
+class FakeOptions(Options):
+    """Replies in turn, and what goes wrong before them."""
+
+    model: str = "fake"
+    """Name to answer under."""
+    replies: tuple[str | ScriptedCall, ...] = ()
+    """Given one after the other, then from the beginning. None: it echoes."""
+    failures: tuple[str, ...] = ()
+    """Errors of the first calls, by class name, such as ``RateLimited``."""
+    delay: float = Field(default=0.0, ge=0)
+    """Seconds that each word takes."""
+    capabilities: frozenset[Capability] = frozenset(get_args(Capability))
+    """What to claim, to see how a program does with a lesser model."""
+
+    @field_validator("failures")
+    @classmethod
+    def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in FAILURES]
+        if unknown:
+            msg = f"There is no error {unknown[0]!r}. Known: {', '.join(FAILURES)}."
+            raise ValueError(msg)
+        return names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What the model is going to say: words, or a tool call."""
+
+    model: str
+    words: tuple[str, ...]
+    call: ToolCall | None
+    finish_reason: FinishReason
+    usage: Usage
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self.call,) if self.call else (Text("".join(self.words)),)
+
+
+class FakeModel:
+    """A model that plays a script. A word counts as a token, as does a picture."""
+
+    def __init__(self, options: FakeOptions, context: Context) -> None:
+        self._options = options
+        self._address = context.address
+        self._replies = cycle(options.replies or (None,))
+        self._failures = deque(options.failures)
+        self._call_numbers = count(1)
+        self.requests: list[ChatRequest] = []
+        """What it was asked, in order, the calls that failed included."""
+        self.streams_left = 0
+        """How many streams were closed or cancelled before their end."""
+
+    def __repr__(self) -> str:
+        return f"<fake model {self._options.model!r}>"
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Answer *request* with the next reply of the script."""
+        answer = self._answer(request)
+        await asyncio.sleep(self._options.delay * len(answer.words))
+        return Reply(
+            parts=answer.parts,
+            finish_reason=answer.finish_reason,
+            usage=answer.usage,
+            model=answer.model,
+        )
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Answer *request* word by word."""
+        answer = self._answer(request)
+        try:
+            for word in answer.words:
+                await asyncio.sleep(self._options.delay)
+                yield TextDelta(word)
+            if answer.call:
+                arguments = json.dumps(answer.call.arguments)
+                yield ToolCallDelta(answer.call.id, answer.call.name, arguments)
+                yield PartDone(answer.call)
+        except (GeneratorExit, asyncio.CancelledError):
+            self.streams_left += 1
+            raise
+        yield Finished(
+            finish_reason=answer.finish_reason, model=answer.model, usage=answer.usage
+        )
+
+    def _answer(self, request: ChatRequest) -> _Answer:
+        self.requests.append(request)
+        if self._failures:
+            failure = FAILURES[self._failures.popleft()]
+            msg = f"Scripted failure; [{self._address}] failures asks for it."
+            raise failure(msg)
+        scripted = next(self._replies)
+        reply = _improvised(request) if scripted is None else scripted
+        words, is_cut = _limited(reply if isinstance(reply, str) else "", request)
+        call = self._called(reply) if isinstance(reply, ScriptedCall) else None
+        return _Answer(
+            model=request.model or self._options.model,
+            words=words,
+            call=call,
+            finish_reason="tool_calls" if call else "length" if is_cut else "stop",
+            usage=Usage(
+                input=sum(map(_length, request.messages)),
+                output=len(words) + bool(call),
+            ),
+        )
+
+    def _called(self, scripted: ScriptedCall) -> ToolCall:
+        number = next(self._call_numbers)
+        return ToolCall(f"call-{number}", scripted.tool, scripted.arguments)
+
+
+def _improvised(request: ChatRequest) -> str | ScriptedCall:
+    """Return a tool call or JSON if they are demanded, an echo if not."""
+    wanted = request.tool_choice
+    for tool in request.tools:
+        if wanted in {"required", tool.name}:
+            return ScriptedCall(tool=tool.name, arguments=sample(tool.parameters))
+    if request.schema is not None:
+        return json.dumps(sample(request.schema))
+    said = [message.text for message in request.messages if message.role == "user"]
+    return (said[-1] if said else "") or SILENCE
+
+
+def _limited(text: str, request: ChatRequest) -> tuple[tuple[str, ...], bool]:
+    """Return *text* in words up to where it has to stop, and whether it was cut."""
+    for end in request.stop:
+        text = text.partition(end)[0]
+    words = _words(text)
+    kept = words[: request.max_tokens]
+    return tuple(kept), len(kept) < len(words)
+
+
+def _words(text: str) -> Sequence[str]:
+    """Return *text* in pieces that add up to it."""
+    return re.findall(r"\S+\s*|\s+", text)
+
+
+def _length(message: Message) -> int:
+    return sum(
+        len(_words(part.text)) if isinstance(part, Text) else 1
+        for part in message.parts
+    )

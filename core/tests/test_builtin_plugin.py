@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pegboard import ChatModel, KeyValue, Messenger, SecretStore, StreamingChat
+from pegboard.builtin import plugin
+from pegboard.descriptors import Provider
+
+OFFERED = [
+    *plugin.pegboard_llm_providers(),
+    *plugin.pegboard_storage_providers(),
+    *plugin.pegboard_integrations(),
+]
+every_provider = pytest.mark.parametrize(
+    "provider", OFFERED, ids=lambda provider: provider.name
+)
+
+
+class TestPlugin:
+    def test_importing_it_is_cheap(self) -> None:
+        """What is offered is said without loading what makes it."""
+        code = (
+            "import sys, pegboard.builtin.plugin as p\n"
+            "p.pegboard_llm_providers(), p.pegboard_storage_providers()\n"
+            "p.pegboard_integrations(), p.pegboard_contracts()\n"
+            "print({'pydantic', 'asyncio', 'loguru'} & sys.modules.keys())"
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+
+        assert run.stdout == "set()\n"
+
+    def test_it_declares_the_contracts(self) -> None:
+        """The contracts of pegboard come through the hook for contracts."""
+        assert plugin.pegboard_contracts() == [
+            ChatModel,
+            StreamingChat,
+            KeyValue,
+            Messenger,
+            SecretStore,
+        ]
+
+    @every_provider
+    def test_what_it_offers_can_be_made(self, provider: Provider) -> None:
+        """Every reference leads to a factory and to options."""
+        assert callable(provider.load_factory())
+        assert provider.load_options().model_json_schema()
+
+    @every_provider
+    def test_what_it_offers_has_every_operation(self, provider: Provider) -> None:
+        """A claimed contract is a contract with all its operations."""
+        contracts = {c.__name__: c for c in plugin.pegboard_contracts()}
+        made = provider.load_factory()
+
+        for name in provider.contracts:
+            operations = contracts[name].__contract__.operations
+            assert all(hasattr(made, operation) for operation in operations)
+
+    @every_provider
+    def test_what_it_offers_says_what_it_is(self, provider: Provider) -> None:
+        """Lists of providers show a few words for each."""
+        assert provider.summary
