@@ -312,7 +312,7 @@ def received_from(stream):
         items = []
         try:
             async for item in stream():
-                items += [item]
+                items.append(item)
         except errors.CallError as error:
             return items, error
         return items, None

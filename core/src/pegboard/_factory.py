@@ -56,7 +56,7 @@ class Plan:
 
     address: str
     offer: Offer
-    section: Tree
+    section: Tree = field(repr=False)
     """What was set, by key, with origins: options and what is said beside them."""
     options: Options = field(repr=False)
     policy: Policy
