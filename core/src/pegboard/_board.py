@@ -177,9 +177,13 @@ class Pegboard:
         message = f"is not in the settings. {suggest(name, flags)}"
         raise SettingsError(Problem(f"flags.{name}", message))
 
+    def addresses(self) -> list[str]:
+        """Return the addresses of all configured instances."""
+        return self._settings.addresses()
+
     def check(self) -> list[Problem]:
         """Return all that is wrong with any configured instance. Makes none."""
-        found: list[Problem] = []
+        found = self._check_used()
         for address in self._settings.addresses():
             try:
                 load_factory(self._plan(address, None).offer)
@@ -291,6 +295,14 @@ class Pegboard:
             results = [r for p in plugins for r in p.hook.pegboard_observers()]
             self._observers = tuple(one for result in results for one in result)
         return self._observers
+
+    def _check_used(self) -> list[Problem]:
+        try:
+            self._registry.used(self._settings.top.plugins.use)
+        except PluginError as error:
+            message = str(error).removeprefix("plugins.use ")
+            return [Problem("plugins.use", message)]
+        return []
 
     async def _fetch_secrets(self) -> None:
         """Fetch what the settings refer to in secret stores, once."""

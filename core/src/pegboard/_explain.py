@@ -81,4 +81,12 @@ def _values(model: Any, tree: Tree) -> Iterator[Value]:
         node = tree.get(key)
         if origin is None and isinstance(node, dict):
             origin = ", ".join(sorted({s.origin for _, s in leaves(node)}))
-        yield Value(key, str(getattr(model, key)), origin or DEFAULT)
+        yield Value(key, _shown(getattr(model, key)), origin or DEFAULT)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value, key=str)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    return "not set" if value is None else str(value)
