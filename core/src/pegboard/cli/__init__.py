@@ -1,0 +1,17 @@
+"""The command line: ``pegboard ask``, ``plugins``, ``check`` and ``explain``."""
+
+from __future__ import annotations
+
+import sys
+
+from pegboard import __version__
+
+
+def main() -> None:
+    """Run what the arguments of this process say, and exit."""
+    if sys.argv[1:] == ["--version"]:  # scripts ask for this often, so at once
+        sys.stdout.write(f"pegboard {__version__}\n")
+        return
+    from ._commands import cli  # noqa: PLC0415 - see above
+
+    cli(prog_name="pegboard")

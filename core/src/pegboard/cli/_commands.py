@@ -1,0 +1,111 @@
+"""
+The commands with their arguments and options: all that ``--help`` needs.
+
+What a command does is in a module of its own, which is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pegboard import __version__
+
+from ._group import Commands
+from ._place import Place
+
+FILE = click.Path(exists=True, dir_okay=False)
+FOLDER = click.Path(exists=True, file_okay=False)
+
+
+# The options are eager so that a --help after them knows of the plugins there.
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--folder",
+    type=FOLDER,
+    envvar="PEGBOARD_FOLDER",
+    is_eager=True,
+    help="Where the settings are. Default: the nearest folder upwards that has some.",
+)
+@click.option(
+    "--profile", is_eager=True, help="Put pegboard.PROFILE.toml over pegboard.toml."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log to stderr what is done.")
+@click.version_option(__version__, message="pegboard %(version)s")
+@click.pass_context
+def cli(
+    context: click.Context,
+    folder: str | None,
+    profile: str | None,
+    verbose: bool,  # noqa: FBT001 - click passes what it parsed
+) -> None:
+    """LLM providers, storage and integrations as plugins, chosen by settings."""
+    context.obj = Place(folder, profile)
+    if verbose:
+        from pegboard import enable_logging  # noqa: PLC0415 - loguru is slow to import
+
+        enable_logging()
+
+
+@cli.command()
+@click.argument("prompt", nargs=-1)
+@click.option("--llm", default="default", show_default=True, help="Which one to ask.")
+@click.option("--system", metavar="TEXT", help="Instructions to put before the prompt.")
+@click.option(
+    "--json",
+    "schema_file",
+    type=FILE,
+    metavar="SCHEMA_FILE",
+    help="Answer in JSON that fits this JSON Schema.",
+)
+@click.option("--usage", is_flag=True, help="Say on stderr what the answer took.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest answer.")
+@click.option("--temperature", type=float, help="How much to vary, 0 for the least.")
+@click.option("--seed", type=int, help="Same seed, same answer, as far as possible.")
+@click.pass_obj
+def ask(place: Place, /, **given: Any) -> None:
+    """
+    Ask a language model; the answer appears as it is written.
+
+    PROMPT is read from stdin when it is missing or '-'. With both, what is piped in
+    is put after PROMPT.
+    """
+    from . import _ask  # noqa: PLC0415 - only what runs is imported
+
+    _ask.run(place, **given)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def plugins(place: Place, *, as_json: bool) -> None:
+    """List what is installed, broken plugins and barred ones too."""
+    from . import _plugins  # noqa: PLC0415 - only what runs is imported
+
+    _plugins.run(place, as_json=as_json)
+
+
+@cli.command()
+@click.pass_obj
+def check(place: Place) -> None:
+    """Say all that is wrong with the settings. Exits with 1 if anything is."""
+    from . import _check  # noqa: PLC0415 - only what runs is imported
+
+    _check.run(place)
+
+
+@cli.command()
+@click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def explain(place: Place, address: str, *, as_json: bool) -> None:
+    """
+    Say what is at ADDRESS, and where each value is from.
+
+    ADDRESS is family and name, such as llm.default or storage.sessions. Of a secret
+    it is only said whether it is set.
+    """
+    from . import _explain  # noqa: PLC0415 - only what runs is imported
+
+    _explain.run(place, address, as_json=as_json)
