@@ -1,1 +1,1 @@
-"""pegboard-local."""
+"""A language model inside the process, for pegboard."""

@@ -1,0 +1,119 @@
+"""Loading a model with llama.cpp."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pegboard.errors import Unavailable
+
+from ._model_file import found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SILENT = -1
+TOKENS_AT_ONCE = 256
+"""Tokens of a prompt that are read in one go. In between, a job can be stopped."""
+WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+"""Variables by which a user decides how OpenMP's threads wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is loaded, and how. Equal loads are one model."""
+
+    path: Path | None
+    context_length: int
+    threads: int | None
+    gpu_layers: int | None
+    chat_template: str | None
+
+
+def open_server(load: Load) -> Any:
+    """
+    Return a llama.cpp server with the model in memory. Takes seconds.
+
+    Raises:
+        NotFound: There is no model file.
+        Unavailable: The file is no model, or llama.cpp cannot load it.
+
+    """
+    path = found(load.path)
+    parameters = parameters_of(load, path)
+    try:
+        return _library().Server(parameters)
+    except RuntimeError as error:
+        template = " chat_template may be wrong," if load.chat_template else ""
+        msg = (
+            f"llama.cpp cannot load {path}: the file may be incomplete or too new,"
+            f"{template} or memory is short."
+        )
+        raise Unavailable(msg, retryable=False, request_sent="no") from error
+
+
+def parameters_of(load: Load, path: Path) -> Any:
+    """Return what llama.cpp has to know to load the model in *path*."""
+    parameters = _library().CommonParams()
+    parameters.model.path = str(path)
+    parameters.model_alias = {path.stem}
+    parameters.n_ctx = load.context_length
+    parameters.n_batch = parameters.n_ubatch = TOKENS_AT_ONCE
+    parameters.n_parallel = 1
+    parameters.cache_ram_mib = 0  # or it keeps up to 8 GB of earlier conversations
+    parameters.verbosity = SILENT
+    if load.threads is not None:
+        parameters.cpuparams.n_threads = load.threads
+        parameters.cpuparams_batch.n_threads = load.threads
+    if load.gpu_layers is not None:
+        parameters.n_gpu_layers = load.gpu_layers
+    if load.chat_template is not None:
+        parameters.chat_template = load.chat_template
+    _shut_off(parameters)
+    return parameters
+
+
+def _shut_off(parameters: Any) -> None:
+    """Make the HTTP server, which llama.cpp always starts, of no use to anyone."""
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = 0
+    parameters.api_keys = [secrets.token_urlsafe(32)]
+    parameters.ui = False
+    parameters.endpoint_slots = False
+
+
+def _library() -> Any:
+    try:
+        with _threads_that_sleep():
+            # 100 MB, for those who use it.
+            import xllamacpp  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no types
+    except ImportError as error:
+        msg = (
+            f"llama.cpp cannot be used here: {error}. Install it: pip install "
+            "xllamacpp. On Linux it needs libgomp.so.1 (apt-get install libgomp1)."
+        )
+        raise Unavailable(msg, retryable=False, request_sent="no") from error
+    return xllamacpp
+
+
+@contextmanager
+def _threads_that_sleep() -> Iterator[None]:
+    """
+    Have the threads of OpenMP, which decides at its import, sleep while they wait.
+
+    By default they spin, and with another process on one of the cores a reply takes
+    twenty times as long.
+    """
+    if "xllamacpp" in sys.modules or WAITING & os.environ.keys():
+        yield
+        return
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        yield
+    finally:
+        os.environ.pop("OMP_WAIT_POLICY", None)
