@@ -39,7 +39,9 @@ async def open_model(
     """Return what makes models that talk to the server, closed at the end."""
     opened = []
 
-    def make(api: str = "chat", *, service: str = "openai", **more: str) -> OpenAIModel:
+    def make(
+        api: str = "chat", *, service: str = "openai", **more: object
+    ) -> OpenAIModel:
         given = {"model": "m", "base_url": f"{server.url}/v1", "api_key": "k-1", **more}
         options = OpenAIOptions.model_validate({"api": api, **given})
         context = Context(address="llm.default", data_folder=Path(), clock=lambda: 0.0)

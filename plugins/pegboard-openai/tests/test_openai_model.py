@@ -126,7 +126,7 @@ async def test_environment_is_not_read(
         "OPENAI_CUSTOM_HEADERS", "X-Leaked: leaked\nAuthorization: leaked"
     )
 
-    request = await sent(server, open_model(service="vllm"), hello)
+    request = await sent(server, open_model(service="vllm", api_key=None), hello)
 
     assert "leaked" not in json.dumps(dict(request.headers))
 

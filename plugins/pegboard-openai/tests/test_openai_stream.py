@@ -47,7 +47,7 @@ async def read(
     events = []
     try:
         async for event in model.stream(ChatRequest(messages=())):
-            events.append(event)  # noqa: PERF401 - what came before an error counts
+            events.append(event)
     except errors.CallError as error:
         return events, error
     return events, None
@@ -141,7 +141,7 @@ async def test_unreadable_event_is_an_invalid_reply(
         ({"code": "context_length_exceeded"}, errors.ContextLengthExceeded),
         ({"kind": "insufficient_quota"}, errors.QuotaExceeded),
         ({"kind": "invalid_request_error"}, errors.InvalidRequest),
-        ({"code": "502"}, errors.Unavailable),
+        ({"code": "429"}, errors.RateLimited),
         ({"code": "brand_new"}, errors.Unavailable),
     ],
 )

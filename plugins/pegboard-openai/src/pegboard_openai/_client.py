@@ -21,8 +21,6 @@ class Client(AsyncOpenAI):
         super().__init__(
             api_key=key.get_secret_value() if key else NO_KEY,
             base_url=options.base_url,
-            admin_api_key="",
-            webhook_secret="",
             max_retries=0,
         )
         self.organization = options.organization

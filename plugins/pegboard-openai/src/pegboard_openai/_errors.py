@@ -44,7 +44,7 @@ VAGUE: Mapping[str, type[CallError]] = {
 """Types that count only where there is no status: within a stream."""
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
 """What reading an answer raises that is not as the API describes it."""
-KNOWN = (openai.OpenAIError, httpx2.RequestError, httpx2.StreamError, *UNREADABLE)
+KNOWN = (openai.OpenAIError, httpx2.RequestError, *UNREADABLE)
 """Everything that a call can raise because of the service or the way to it."""
 NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
