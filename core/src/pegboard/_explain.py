@@ -85,8 +85,6 @@ def _values(model: Any, tree: Tree) -> Iterator[Value]:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, (set, frozenset)):
+    if isinstance(value, (set, frozenset)):  # whose order no two processes share
         value = sorted(value, key=str)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or "none"
-    return "not set" if value is None else str(value)
+    return str(value)
