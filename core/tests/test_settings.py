@@ -24,6 +24,10 @@ class EchoOptions(Options):
     """A list."""
     headers: dict[str, str] = {}
     """A table."""
+    many_keys: list[SecretStr] = []
+    """A list of secrets."""
+    named_keys: dict[str, SecretStr] = {}
+    """A table of secrets."""
 
 
 class Echo:
@@ -190,7 +194,7 @@ def test_environment_makes_new_instances(monkeypatch):
     ("option", "text", "shown"),
     [
         ("COUNT", "12", "12"),
-        ("TAGS", '["a", "b"]', "['a', 'b']"),
+        ("TAGS", '["a", "b"]', "a, b"),
         ("HEADERS", '{"X-A": "1"}', "{'X-A': '1'}"),
         ("MODEL", "[not json", "[not json"),
     ],
@@ -472,6 +476,21 @@ def test_secret_references_resolve(reference, origin, project, monkeypatch):
 
     assert options.key.get_secret_value() == SECRET
     assert value(board, "key") == ("set", origin)
+
+
+def test_references_resolve_in_lists_and_tables(monkeypatch):
+    """Secrets may stand in a list or a table; each is resolved, none is shown."""
+    monkeypatch.setenv("MY_KEY", SECRET)
+    section = {"many_keys": ["env:MY_KEY", "x"], "named_keys": {"a": "env:MY_KEY"}}
+    board = opened(settings={"llm": {"default": {"provider": "echo", **section}}})
+    board.llm()
+
+    plan = board._instances["llm.default"].plan
+
+    assert plan.options.many_keys[0].get_secret_value() == SECRET
+    assert plan.options.named_keys["a"].get_secret_value() == SECRET
+    assert SECRET in plan.secrets
+    assert SECRET not in repr(board.explain("llm.default"))
 
 
 @pytest.mark.parametrize(

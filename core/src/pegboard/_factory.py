@@ -12,7 +12,7 @@ from ._policy.stack import Governed
 from ._policy.target import Target
 from ._settings.problems import validated
 from ._settings.references import UnresolvedError, resolve, secret_fields
-from ._settings.tree import DEFAULT, Setting, Tree, grow, overlaid
+from ._settings.tree import DEFAULT, Setting, Tree, grow, leaves, overlaid
 from .descriptors import Context, LLMProvider
 from .errors import PluginError, Problem, SettingsError
 from .options import Options
@@ -228,18 +228,26 @@ def _resolve_secrets(
     fetched: Fetched,
 ) -> tuple[Tree, list[Problem]]:
     """Return *section* with its references replaced, and those that lead nowhere."""
-    resolved, problems = dict(section), []
-    for name in secret_fields(model):
-        node = section.get(name)
-        if not isinstance(node, Setting) or not isinstance(node.value, str):
-            continue
+    problems: list[Problem] = []
+
+    def resolved(key: str, node: Setting | Tree) -> Setting | Tree:
+        if isinstance(node, dict):
+            return {
+                name: resolved(f"{key}.{name}", inner) for name, inner in node.items()
+            }
         try:
             value = resolve(node.value, settings.environment, fetched)
         except UnresolvedError as error:
-            problems.append(Problem(f"{address}.{name}", f"{error}.", node.origin))
+            problems.append(Problem(key, f"{error}.", node.origin))
             value = "unresolved"
-        resolved[name] = Setting(value, node.origin)
-    return resolved, problems
+        return Setting(value, node.origin)
+
+    secret = {
+        name: resolved(f"{address}.{name}", section[name])
+        for name in secret_fields(model)
+        if name in section
+    }
+    return {**section, **secret}, problems
 
 
 def _contracts(offer: Offer, registry: Registry) -> dict[str, ContractInfo]:
@@ -264,7 +272,8 @@ def _found(result: object) -> list[Problem]:
 
 
 def _texts(section: Tree, fields: frozenset[str]) -> Iterator[str]:
-    for name in fields:
-        node = section.get(name)
-        if isinstance(node, Setting) and isinstance(node.value, str) and node.value:
-            yield node.value
+    """Yield the texts that the secret *fields* hold."""
+    secret = {name: section[name] for name in fields if name in section}
+    for _, setting in leaves(secret):
+        values = setting.value if isinstance(setting.value, list) else [setting.value]
+        yield from (value for value in values if isinstance(value, str) and value)

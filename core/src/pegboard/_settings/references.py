@@ -44,21 +44,25 @@ def secret_store_references(tree: Tree) -> set[str]:
     return found
 
 
-def resolve(text: str, environment: Environment, fetched: Fetched) -> str:
+def resolve(value: Any, environment: Environment, fetched: Fetched) -> Any:
     """
-    Return what *text* refers to, or *text* itself if it is a literal.
+    Return what *value* refers to, or itself if it is a literal; a list item by item.
 
     Raises:
-        UnresolvedError: The reference leads to nothing.
+        UnresolvedError: A reference leads to nothing.
 
     """
-    scheme, colon, target = text.partition(":")
+    if isinstance(value, list):
+        return [resolve(item, environment, fetched) for item in value]
+    if not isinstance(value, str):
+        return value
+    scheme, colon, target = value.partition(":")
     find: Mapping[str, Callable[[], str]] = {
         "env": lambda: _variable(target, environment),
         "file": lambda: _file(target),
-        "secret": lambda: _fetched(text, fetched),
+        "secret": lambda: _fetched(value, fetched),
     }
-    return find[scheme]() if colon and scheme in find else text
+    return find[scheme]() if colon and scheme in find else value
 
 
 def field_of(secret: str, field: str) -> str:
