@@ -194,7 +194,7 @@ def test_environment_makes_new_instances(monkeypatch):
     ("option", "text", "shown"),
     [
         ("COUNT", "12", "12"),
-        ("TAGS", '["a", "b"]', "a, b"),
+        ("TAGS", '["a", "b"]', "['a', 'b']"),
         ("HEADERS", '{"X-A": "1"}', "{'X-A': '1'}"),
         ("MODEL", "[not json", "[not json"),
     ],

@@ -11,32 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BY_STATUS: Mapping[int, type[errors.CallError]] = {
-    400: errors.InvalidRequest,
     401: errors.Authentication,
     402: errors.QuotaExceeded,
     403: errors.PermissionDenied,
     404: errors.NotFound,
-    405: errors.InvalidRequest,
     408: errors.Timeout,
     409: errors.Conflict,
     410: errors.NotFound,
     412: errors.Conflict,
-    413: errors.InvalidRequest,
-    415: errors.InvalidRequest,
-    422: errors.InvalidRequest,
     425: errors.Unavailable,
     429: errors.RateLimited,
     529: errors.Overloaded,
 }
-FIRST_SERVER_ERROR = 500
+CLIENT_ERRORS, SERVER_ERRORS = range(400, 500), range(500, 600)
 
 
 def error_class(status: int) -> type[errors.CallError]:
     """Return the error that the HTTP *status* stands for."""
     if status in BY_STATUS:
         return BY_STATUS[status]
-    server = status >= FIRST_SERVER_ERROR
-    return errors.Unavailable if server else errors.InvalidReply
+    if status in SERVER_ERRORS:
+        return errors.Unavailable
+    return errors.InvalidRequest if status in CLIENT_ERRORS else errors.InvalidReply
 
 
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
