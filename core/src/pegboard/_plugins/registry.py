@@ -55,9 +55,7 @@ class Registry:
         self._allow = None if allow is None else {*map(normalized, allow), CORE}
         self._deny = {*map(normalized, deny)}
         self._plugins: dict[tuple[str, str], Plugin] = {}
-        self._own = [_own_entry(thing) for thing in own]
-        for entry, thing in zip(self._own, own, strict=True):
-            self._plugins[_key(entry)] = load(entry, thing)
+        self._own = [self._add(thing) for thing in own]
 
     @cached_property
     def entries(self) -> list[EntryPoint]:
@@ -136,6 +134,14 @@ class Registry:
 
     def _by_name(self, name: str) -> list[EntryPoint]:
         return [*self._own, *(entry for entry in self.entries if entry.name == name)]
+
+    def _add(self, thing: object) -> EntryPoint:
+        entry = _own_entry(thing)
+        plugin = self._plugins[_key(entry)] = load(entry, thing)
+        if plugin.broken:
+            msg = f"The plugin {entry.name} of this program is broken: {plugin.broken}"
+            raise PluginError(msg)
+        return entry
 
     def _is_allowed(self, entry: EntryPoint) -> bool:
         allowed = self._allow is None or entry.distribution in self._allow
