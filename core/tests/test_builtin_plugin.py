@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from pegboard import ChatModel, KeyValue, Messenger, SecretStore, StreamingChat
 from pegboard.builtin import plugin
-from pegboard.descriptors import Provider
+
+if TYPE_CHECKING:
+    from pegboard.descriptors import Provider
 
 OFFERED = [
     *plugin.pegboard_llm_providers(),

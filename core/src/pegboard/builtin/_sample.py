@@ -46,7 +46,9 @@ def _simplest(options: list[Schema]) -> Schema:
 
 
 def _merged(parts: list[Schema], root: Schema) -> Schema:
-    whole = [_referred(part["$ref"], root) if "$ref" in part else part for part in parts]
+    whole = [
+        _referred(part["$ref"], root) if "$ref" in part else part for part in parts
+    ]
     return {
         **{key: value for part in whole for key, value in part.items()},
         "properties": {k: v for p in whole for k, v in p.get("properties", {}).items()},

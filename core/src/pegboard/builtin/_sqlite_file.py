@@ -219,7 +219,7 @@ class SqliteFile:
             )
             return errors.Timeout(text, request_sent="no")
         error_class, what = FAILURES.get(kind, OTHER_FAILURE)
-        return error_class(f"{self._path} {what} (SQLite: {error}).", request_sent="no")
+        return error_class(f"{self._path} {what} (SQLite: {error}).")
 
     def _placed(self, error: errors.CallError) -> errors.CallError:
         error.address = self._address
