@@ -185,9 +185,13 @@ async def test_reset_within_a_refusal_is_a_lost_connection(
         await ask()
 
 
-async def test_silence_is_a_timeout(server: FaultServer, ask: Ask) -> None:
-    """The SDK is told how much time is left."""
-    server.respond(Scripted(before=Fault.HANG))
+async def test_silence_is_a_timeout(
+    server: FaultServer, model: OpenAIModel, hello: ChatRequest, ask: Ask
+) -> None:
+    """The SDK is told how much time is left, here on an open connection."""
+    server.respond(Scripted(status=400), Scripted(before=Fault.HANG))
+    with pytest.raises(errors.InvalidRequest):
+        await model.complete(hello)
     token = ends_at.set(asyncio.get_running_loop().time() + 0.05)
 
     with pytest.raises(errors.Timeout) as caught:

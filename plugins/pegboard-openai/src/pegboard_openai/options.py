@@ -25,5 +25,5 @@ class OpenAIOptions(Options):
     """The OpenAI project that is billed, if the key has several."""
     store: bool = False
     """Whether the service may keep requests and replies."""
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
-    """HTTP headers to send with every request."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """HTTP headers to send with every request. They are shown, so no place for keys."""

@@ -1,0 +1,75 @@
+"""The contracts, kept through each API of a real server with a real model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pegboard.testing.chat import ChatModelContract, StreamingChatContract
+
+no_tools = pytest.mark.xfail(reason="the model was not taught tools", run=False)
+no_images = pytest.mark.xfail(reason="the model cannot see", run=False)
+ignored = pytest.mark.xfail(reason="the server ignores text.format", run=False)
+no_length = pytest.mark.xfail(
+    reason="the server calls a reply that was cut off completed", run=False
+)
+
+
+class WithSmallModel(ChatModelContract, StreamingChatContract):
+    """What the model behind the server cannot do, whatever the API."""
+
+    api = "chat"
+    enough_tokens = 40
+
+    @pytest.fixture
+    def settings(self, llama_server: Any) -> dict[str, Any]:
+        """Return the settings of a model at the server."""
+        return {
+            "provider": "llama-cpp",
+            "model": "smollm2",
+            "base_url": f"{llama_server.url}/v1",
+            "api_key": llama_server.key,
+            "api": self.api,
+        }
+
+    @no_tools
+    async def test_tools_are_called_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_tools
+    async def test_a_call_can_be_answered(self) -> None:
+        """See the reason."""
+
+    @no_tools
+    async def test_a_stream_calls_or_refuses_tools(self) -> None:
+        """See the reason."""
+
+    @no_images
+    async def test_images_are_taken_or_refused(self) -> None:
+        """See the reason."""
+
+
+class TestChat(WithSmallModel):
+    """The Chat Completions API."""
+
+
+class TestResponses(WithSmallModel):
+    """The Responses API."""
+
+    api = "responses"
+
+    @ignored
+    async def test_json_schema_is_kept_or_refused(self) -> None:
+        """See the reason."""
+
+    @ignored
+    async def test_a_stream_keeps_or_refuses_json_schema(self) -> None:
+        """See the reason."""
+
+    @no_length
+    async def test_max_tokens_is_a_bound(self) -> None:
+        """See the reason."""
+
+    @no_length
+    async def test_a_stream_keeps_max_tokens(self) -> None:
+        """See the reason."""
