@@ -34,9 +34,11 @@ def _pretty(header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415 - the same
     from rich.text import Text  # noqa: PLC0415 - the same
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    console = Console()
+    style = "" if console.no_color else "bold"
+    table = Table(box=None, header_style=style, pad_edge=False, padding=(0, 2, 0, 0))
     for name in header:
         table.add_column(name, overflow="fold")
     for line in lines:
         table.add_row(*map(Text, line))
-    Console().print(table)
+    console.print(table)
