@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from typing_extensions import TypeForm
 
 from ._explain import Explanation, explain
-from ._factory import Instance, Plan, load_factory, make, plan
+from ._factory import Instance, load_factory, make
 from ._llm import LLM, Model
+from ._plan import Plan, plan
 from ._plugins.registry import Registry
 from ._settings.references import (
     UnresolvedError,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._factory import RESERVED
+from ._plan import RESERVED
 from ._settings.references import secret_fields
 from ._settings.tree import leaves, origin_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._factory import Plan
+    from ._plan import Plan
     from ._settings.tree import Tree
 
 DEFAULT = "default"

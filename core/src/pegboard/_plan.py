@@ -1,0 +1,193 @@
+"""The plan of an instance: its settings, put together and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ._settings.problems import validated
+from ._settings.references import UnresolvedError, resolve, secret_fields
+from ._settings.tree import DEFAULT, Setting, Tree, grow, leaves, overlaid
+from .descriptors import LLMProvider
+from .errors import PluginError, Problem, SettingsError
+from .options import Options
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ._plugins.registry import Offer, Registry
+    from ._settings.references import Fetched
+    from ._settings.settings import Settings
+    from .contracts.declare import ContractInfo
+
+
+class Head(BaseModel):
+    """The keys of an instance's section that are not the provider's options."""
+
+    model_config = ConfigDict(hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    provider: str
+    """Name the provider, such as provider = "openai"."""
+    plugin: str | None = None
+    """The installed package to take it from, if several offer it."""
+    external: bool | None = None
+    """Whether calls go through the policy. Default: as the provider says."""
+    on_unsupported: Literal["refuse", "drop"] = "refuse"
+    """What happens to llm parameters that the provider does not claim."""
+    policy: dict[str, Any] = {}
+    """The policy, as far as it differs from ``[policy]``."""
+
+
+RESERVED = tuple(Head.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is needed to make an instance, checked."""
+
+    address: str
+    offer: Offer
+    section: Tree = field(repr=False)
+    """What was set, by key, with origins: options and what is said beside them."""
+    options: Options = field(repr=False)
+    policy: Policy
+    policy_tree: Tree
+    contracts: Mapping[str, ContractInfo]
+    external: bool
+    drops_unsupported: bool
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the provider claims with these options."""
+        provider = self.offer.provider
+        if not isinstance(provider, LLMProvider):
+            return frozenset()
+        claims = provider.capabilities
+        return claims(self.options) if callable(claims) else claims
+
+
+def plan(
+    address: str,
+    section: Tree,
+    settings: Settings,
+    registry: Registry,
+    fetched: Fetched,
+) -> Plan:
+    """
+    Return how to make the instance at *address* from its *section*.
+
+    Raises:
+        SettingsError: With all that is wrong in the section.
+        PluginError: The provider is missing, broken, ambiguous or incompatible.
+
+    """
+    head = _head(address, section)
+    offer = _offer(address, head, registry)
+    whole = _with_defaults(offer, section, settings)
+    model = _options_model(offer)
+    resolved, problems = _resolve_secrets(address, whole, model, settings, fetched)
+    hidden = tuple(_texts(resolved, secret_fields(model)))
+    given = {key: node for key, node in resolved.items() if key not in RESERVED}
+    options = validated(model, given, address, secrets=hidden)
+    policy_tree = settings.policy(whole)
+    policy = validated(Policy, policy_tree, f"{address}.policy")
+    if problems or isinstance(policy, list) or isinstance(options, list):
+        raise SettingsError(*problems, *_found(policy), *_found(options))
+    return Plan(
+        address=address,
+        offer=offer,
+        section=whole,
+        options=options,
+        policy=policy,
+        policy_tree=policy_tree,
+        contracts=registry.contracts(offer),
+        external=offer.provider.external if head.external is None else head.external,
+        drops_unsupported=head.on_unsupported == "drop",
+        secrets=hidden,
+    )
+
+
+def _head(address: str, section: Tree) -> Head:
+    head = validated(Head, section, address)
+    if isinstance(head, list):
+        raise SettingsError(*head)
+    return head
+
+
+def _offer(address: str, head: Head, registry: Registry) -> Offer:
+    try:
+        return registry.find(address.partition(".")[0], head.provider, head.plugin)
+    except PluginError as error:
+        msg = f"{address}: {error}"
+        raise PluginError(msg) from None
+
+
+def _with_defaults(offer: Offer, section: Tree, settings: Settings) -> Tree:
+    """Return *section* over the variables the user already has over the defaults."""
+    provider = offer.provider
+    defaults = grow(provider.defaults, DEFAULT + provider.name)
+    found = {
+        option: settings.environment.find(*names)
+        for option, names in provider.env.items()
+    }
+    variables: Tree = {option: value for option, value in found.items() if value}
+    return overlaid(overlaid(defaults, variables), section)
+
+
+def _options_model(offer: Offer) -> type[Options]:
+    model = offer.provider.load_options()
+    if isinstance(model, type) and issubclass(model, Options):
+        clash = sorted(set(RESERVED) & set(model.model_fields))
+        if not clash:
+            return model
+        reason = f"use names that are taken: {', '.join(clash)}"
+    else:
+        reason = "are no subclass of pegboard.Options"
+    msg = f"{offer.distribution}: the options of {offer.provider.name!r} {reason}."
+    raise PluginError(msg)
+
+
+def _resolve_secrets(
+    address: str,
+    section: Tree,
+    model: type[Options],
+    settings: Settings,
+    fetched: Fetched,
+) -> tuple[Tree, list[Problem]]:
+    """Return *section* with its references replaced, and those that lead nowhere."""
+    problems: list[Problem] = []
+
+    def resolved(key: str, node: Setting | Tree) -> Setting | Tree:
+        if isinstance(node, dict):
+            return {
+                name: resolved(f"{key}.{name}", inner) for name, inner in node.items()
+            }
+        try:
+            value = resolve(node.value, settings.environment, fetched)
+        except UnresolvedError as error:
+            problems.append(Problem(key, f"{error}.", node.origin))
+            value = "unresolved"
+        return Setting(value, node.origin)
+
+    secret = {
+        name: resolved(f"{address}.{name}", section[name])
+        for name in secret_fields(model)
+        if name in section
+    }
+    return {**section, **secret}, problems
+
+
+def _found(result: object) -> list[Problem]:
+    return result if isinstance(result, list) else []
+
+
+def _texts(section: Tree, fields: frozenset[str]) -> Iterator[str]:
+    """Yield the texts that the secret *fields* hold."""
+    secret = {name: section[name] for name in fields if name in section}
+    for _, setting in leaves(secret):
+        values = setting.value if isinstance(setting.value, list) else [setting.value]
+        yield from (value for value in values if isinstance(value, str) and value)
