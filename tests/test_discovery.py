@@ -313,6 +313,19 @@ class TestBroken:
         assert [problem.where for problem in problems] == ["llm.default"]
         assert "Upgrade pegboard." in problems[0].message
 
+    def test_misfit_is_listed_with_what_to_do(self, site):
+        """Whoever lists the plugins sees it beside the broken ones."""
+        site.offer("modern", contract=2)
+
+        assert "Upgrade pegboard." in broken(board_on("fake"))["modern"]
+
+    def test_contract_that_nobody_declares_is_listed(self, site):
+        """A plugin may need another one that declares its contract."""
+        source = OFFER.format(name="peg", version=1).replace("ChatModel", "ChatMode1")
+        site.install("peg", source)
+
+        assert "'ChatMode1'" in broken(board_on("fake"))["peg"]
+
     @pytest.mark.parametrize("deadly", DEADLY)
     def test_deadly_one_is_not_imported_for_another(self, site, deadly):
         """A plugin that ends or blocks the process on import harms who wants it."""

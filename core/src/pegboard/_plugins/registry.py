@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,8 +69,9 @@ class Registry:
         return [entry for entry in self._installed if not self._is_allowed(entry)]
 
     def plugins(self) -> list[Plugin]:
-        """Load everything and return it, broken plugins too."""
-        return list({_key(e): self._load(e) for e in self._everything}.values())
+        """Load everything and return it, broken plugins and misfits too."""
+        loaded = {_key(e): self._load(e) for e in self._everything}.values()
+        return [replace(one, broken=one.broken or self._misfit(one)) for one in loaded]
 
     def find(self, family: str, name: str, distribution: str | None = None) -> Offer:
         """
@@ -95,24 +97,21 @@ class Registry:
         )
         raise PluginError(msg)
 
-    def contract(self, name: str, plugin: Plugin) -> ContractInfo:
+    def contracts(self, offer: Offer) -> dict[str, ContractInfo]:
         """
-        Return the contract *name* that *plugin* claims.
+        Return the contracts that *offer* claims.
 
         Raises:
-            PluginError: No installed plugin declares it.
+            PluginError: One is not declared, or it was written for another version.
 
         """
-        if name in plugin.contracts:
-            return plugin.contracts[name]
-        core = [entry for entry in self.entries if entry.distribution == CORE]
-        for entry in (*core, *self._everything):
-            contracts = self._load(entry).contracts
-            if name in contracts:
-                return contracts[name]
-        known = {n for p in self._plugins.values() for n in p.contracts}
-        msg = f"No installed plugin declares the contract {name!r}. "
-        raise PluginError(msg + suggest(name, known))
+        found = {}
+        for name, version in offer.provider.contracts.items():
+            info = self._contract(name, offer.plugin)
+            if not info.oldest <= version <= info.version:
+                raise PluginError(_misfitting(offer, info, version))
+            found[name] = info
+        return found
 
     def used(self, names: Iterable[str]) -> list[Plugin]:
         """
@@ -123,6 +122,28 @@ class Registry:
 
         """
         return [self._one_used(name) for name in names]
+
+    def _misfit(self, plugin: Plugin) -> str | None:
+        """Return why what *plugin* offers does not fit this pegboard, if so."""
+        try:
+            for provider in plugin.providers:
+                self.contracts(Offer(provider, plugin))
+        except PluginError as error:
+            return str(error)
+        return None
+
+    def _contract(self, name: str, plugin: Plugin) -> ContractInfo:
+        """Return the contract *name* that *plugin* claims."""
+        if name in plugin.contracts:
+            return plugin.contracts[name]
+        core = [entry for entry in self.entries if entry.distribution == CORE]
+        for entry in (*core, *self._everything):
+            contracts = self._load(entry).contracts
+            if name in contracts:
+                return contracts[name]
+        known = {n for p in self._plugins.values() for n in p.contracts}
+        msg = f"No installed plugin declares the contract {name!r}. "
+        raise PluginError(msg + suggest(name, known))
 
     @cached_property
     def _installed(self) -> list[EntryPoint]:
@@ -219,6 +240,15 @@ def _own_entry(thing: object) -> EntryPoint:
 def _may_be_called(offer: Offer, name: str) -> bool:
     """Return whether the name is not that of another package of this project."""
     return offer.distribution in {PACKAGES.get(name, offer.distribution), CORE, PROGRAM}
+
+
+def _misfitting(offer: Offer, contract: ContractInfo, version: int) -> str:
+    newer = version > contract.version
+    return (
+        f"{offer.distribution} offers {contract.name} version {version}, but versions "
+        f"{contract.oldest} to {contract.version} are supported here. "
+        f"Upgrade {'pegboard' if newer else offer.distribution}."
+    )
 
 
 def _choose(family: str, name: str, offers: Sequence[Offer]) -> str:
