@@ -271,6 +271,10 @@ class Pegboard:
         """Return whether the feature flag *name* is on."""
         return self._board.flag(name)
 
+    def addresses(self) -> list[str]:
+        """Return the addresses of all configured instances."""
+        return self._board.addresses()
+
     def check(self) -> list[Problem]:
         """Return all that is wrong with any configured instance. Makes none."""
         return self._board.check()
