@@ -1,6 +1,9 @@
 """What tests of the command line share: plugins that are really installed."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 
@@ -81,6 +84,19 @@ class Program:
         return subprocess.Popen(
             command, **(given | options), stderr=subprocess.PIPE, bufsize=0
         )
+
+    def on_terminal(self, *arguments):
+        """Return what a terminal shows of it, as bytes."""
+        leader, follower = pty.openpty()
+        with self.start(*arguments, stdout=follower) as process:
+            os.close(follower)
+            output = b""
+            with contextlib.suppress(OSError):  # how Linux says that all is read
+                while piece := os.read(leader, 1024):
+                    output += piece
+            process.communicate(timeout=60)
+        os.close(leader)
+        return output
 
     def modules(self, *arguments):
         """Return what was imported when it ended."""

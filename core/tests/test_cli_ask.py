@@ -1,9 +1,7 @@
 """pegboard ask: prompts, answers as they arrive, usage, interruption."""
 
-import contextlib
 import json
 import os
-import pty
 import signal
 import socket
 
@@ -242,21 +240,7 @@ class TestTerminal:
         if place == "pipe":
             assert program("ask", "hello").stdout == "\x1b[31mred\x07\n"
         else:
-            assert shown(program, "ask", "hello") == b"[31mred\r\n"
-
-
-def shown(program, *arguments):
-    """Return what a terminal shows."""
-    leader, follower = pty.openpty()
-    with program.start(*arguments, stdout=follower) as process:
-        os.close(follower)
-        output = b""
-        with contextlib.suppress(OSError):  # how Linux says that the end is reached
-            while piece := os.read(leader, 1024):
-                output += piece
-        process.communicate(timeout=60)
-    os.close(leader)
-    return output
+            assert program.on_terminal("ask", "hello") == b"[31mred\r\n"
 
 
 @pytest.fixture
@@ -335,8 +319,8 @@ class TestStream:
 
         assert complaint == b""
 
-    def test_failure_after_words_is_an_error(self, project):
-        """The message comes on a line of its own, with exit code 1."""
+    def test_failed_call_is_an_error(self, project):
+        """The message says which instance failed, and how; the exit code is 1."""
         use(project, provider="fake", failures=["Authentication"])
 
         result = ask("hello")
