@@ -3,7 +3,16 @@
 import pytest
 from pegboard import KeyValue, Pegboard
 from pegboard.errors import Unavailable
+from pegboard.testing.chat import ChatModelContract, StreamingChatContract
 from pegboard.testing.key_value import PersistentKeyValueContract
+
+
+class TestEliza(ChatModelContract, StreamingChatContract):
+    few_tokens = 2  # she says no more than a sentence
+
+    @pytest.fixture
+    def settings(self):
+        return {"provider": "eliza"}
 
 
 class TestJournal(PersistentKeyValueContract):
