@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 
 import jsonschema_rs
 import pytest
-from pydantic import BaseModel, Field
-
 from pegboard.builtin._sample import sample
+from pydantic import BaseModel, Field
 
 
 class Colour(enum.Enum):

@@ -1,1 +1,52 @@
-"""What plugin authors test with: conformance kits, fakes, a virtual clock."""
+"""
+What plugin authors test with: conformance kits, a failing server, virtual time.
+
+Each name brings its module when it is first used, since the kits need pytest and the
+rest does not. pytest and what else the kits need come with ``pegboard[testing]``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .cancellation import cancel_at_every_await as cancel_at_every_await
+    from .chat import ChatModelContract as ChatModelContract
+    from .chat import StreamingChatContract as StreamingChatContract
+    from .clock import ManualClock as ManualClock
+    from .clock import RealClock as RealClock
+    from .clock import VirtualTimeLoop as VirtualTimeLoop
+    from .clock import run_virtual as run_virtual
+    from .fault_server import Fault as Fault
+    from .fault_server import FaultServer as FaultServer
+    from .fault_server import Scripted as Scripted
+    from .key_value import KeyValueContract as KeyValueContract
+    from .key_value import PersistentKeyValueContract as PersistentKeyValueContract
+    from .leaks import no_leaks as no_leaks
+    from .standard import StandardTests as StandardTests
+
+_HOME = {
+    "cancel_at_every_await": "cancellation",
+    **dict.fromkeys(("ChatModelContract", "StreamingChatContract"), "chat"),
+    **dict.fromkeys(("ManualClock", "RealClock"), "clock"),
+    **dict.fromkeys(("VirtualTimeLoop", "run_virtual"), "clock"),
+    **dict.fromkeys(("Fault", "FaultServer", "Scripted"), "fault_server"),
+    **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
+    "no_leaks": "leaks",
+    "StandardTests": "standard",
+}
+__all__ = [*_HOME]  # noqa: PLE0604 - the keys are names
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        msg = f"module 'pegboard.testing' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"pegboard.testing.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

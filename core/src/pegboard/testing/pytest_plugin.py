@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 pytest.register_assert_rewrite(
+    "pegboard.testing._key_value_model",
+    "pegboard.testing.cancellation",
     "pegboard.testing.chat",
+    "pegboard.testing.histories",
     "pegboard.testing.key_value",
 )
 
