@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -233,6 +235,37 @@ class TestUsage:
 
 
 class TestTerminal:
+    def test_prompt_may_be_typed(self, program, keyboard):
+        """Without a prompt, it is read from the keyboard, which is said."""
+        typist, terminal = keyboard
+        with program.start("ask", stdin=terminal) as process:
+            os.write(typist, b"typed\n\x04")
+            answer, hint = process.communicate(timeout=60)
+
+        assert (answer, hint) == (b"typed\n", b"Type the prompt, then Ctrl-D.\n")
+
+    def test_keyboard_is_left_alone_with_a_prompt(self, program, keyboard):
+        """Only what is piped in is put after a prompt."""
+        _, terminal = keyboard
+        with program.start("ask", "hello", stdin=terminal) as process:
+            assert process.communicate(timeout=60) == (b"hello\n", b"")
+
+    def test_any_character_is_shown_somehow(self, program, monkeypatch):
+        """Also where the encoding of stdout does not have it."""
+        monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+        monkeypatch.setenv("PYTHONUTF8", "0")
+
+        assert program("ask", input="h\u00e9llo").stdout == "h\\xe9llo\n"
+
+    def test_full_disk_is_an_error(self, program):
+        """An answer that cannot be written is told without a traceback."""
+        with Path("/dev/full").open("wb") as full:
+            process = program.start("ask", "hello", stdout=full)
+            _, complaint = process.communicate(timeout=60)
+
+        assert process.returncode == 1
+        assert complaint.startswith(b"Error: The answer cannot be written: No space")
+
     @pytest.mark.parametrize("place", ["pipe", "terminal"])
     def test_answer_cannot_command_the_terminal(self, project, program, place):
         """Control characters are left out there, and nowhere else."""
@@ -241,6 +274,15 @@ class TestTerminal:
             assert program("ask", "hello").stdout == "\x1b[31mred\x07\n"
         else:
             assert program.on_terminal("ask", "hello") == b"[31mred\r\n"
+
+
+@pytest.fixture
+def keyboard():
+    """Return both ends of a terminal: where keys are pressed, and what reads them."""
+    typist, terminal = pty.openpty()
+    yield typist, terminal
+    os.close(typist)
+    os.close(terminal)
 
 
 @pytest.fixture

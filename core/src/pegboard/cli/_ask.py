@@ -106,8 +106,14 @@ async def _write_whole(
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text.translate(CONTROLS) if sys.stdout.isatty() else text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text.translate(CONTROLS) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        msg = f"The answer cannot be written: {error.strerror}."
+        raise click.ClickException(msg) from error
 
 
 def _end_line(text: str) -> None:
