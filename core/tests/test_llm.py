@@ -41,6 +41,7 @@ class Script:
         self.events = events
         self.capabilities = frozenset(capabilities)
         self.streams = streams
+        self.usage = USAGE
         self.requests = []
         self.closed = 0
 
@@ -60,7 +61,10 @@ class Script:
     async def complete(self, request):
         self.requests.append(request)
         return Reply(
-            parts=(Text(self.text),), finish_reason="stop", usage=USAGE, model="s-1"
+            parts=(Text(self.text),),
+            finish_reason="stop",
+            usage=self.usage,
+            model="s-1",
         )
 
     async def stream(self, request):
@@ -332,6 +336,16 @@ async def test_usage_is_estimated_where_nobody_counts():
             break
 
     assert stream.reply.usage == Usage(input=2, output=3, estimated=True)
+
+
+async def test_usage_of_a_whole_reply_is_estimated_too():
+    """A provider whose service does not count need not count either."""
+    script = Script(text="four char")
+    script.usage = Usage(estimated=True)
+
+    reply = await llm_of(script).complete("12345678")
+
+    assert reply.usage == Usage(input=2, output=3, estimated=True)
 
 
 async def test_stream_without_an_end_is_an_error():

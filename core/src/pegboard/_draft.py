@@ -58,7 +58,7 @@ class Draft:
         return Reply(
             parts=parts,
             finish_reason=end.finish_reason if end else "cut",
-            usage=self._usage or self._estimate(parts),
+            usage=self._usage or estimated_usage(self._request, parts),
             model=end.model if end else self._request.model or "",
             provider_metadata=end.provider_metadata if end else {},
             dropped=self._dropped,
@@ -71,10 +71,12 @@ class Draft:
         else:
             self._parts.append([text])
 
-    def _estimate(self, parts: tuple[Part, ...]) -> Usage:
-        read = sum(len(message.text) for message in self._request.messages)
-        written = sum(len(part.text) for part in parts if isinstance(part, Text))
-        return Usage(input=_tokens(read), output=_tokens(written), estimated=True)
+
+def estimated_usage(request: ChatRequest, parts: tuple[Part, ...]) -> Usage:
+    """Return about how many tokens *request* and the *parts* of its reply have."""
+    read = sum(len(message.text) for message in request.messages)
+    written = sum(len(part.text) for part in parts if isinstance(part, Text))
+    return Usage(input=_tokens(read), output=_tokens(written), estimated=True)
 
 
 def _tokens(characters: int) -> int:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._plan import RESERVED
-from ._settings.references import secret_fields
 from ._settings.tree import leaves, origin_at
+from .options import secret_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
-from ._draft import Draft
+from ._draft import Draft, estimated_usage
 from ._schema import checked_schema, parsed
 from ._suggest import suggest
 from .contracts.chat import (
@@ -20,6 +20,7 @@ from .contracts.chat import (
     Tool,
     ToolCall,
     ToolResult,
+    Usage,
     Vendor,
 )
 from .errors import CallError, InvalidReply, InvalidRequest, Unsupported
@@ -49,6 +50,7 @@ DROPPABLE: Mapping[str, Any] = {
     "reasoning_effort": None,
 }
 """Parameters without which a reply still is what was asked for, each left out."""
+NOT_COUNTED = Usage(estimated=True)
 ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
@@ -122,6 +124,8 @@ class LLM:
         """
         request, dropped = self._request("complete", prompt, parameters)
         reply: Reply = await self._model.chat.complete(request)
+        if reply.usage == NOT_COUNTED:
+            reply = replace(reply, usage=estimated_usage(request, reply.parts))
         self._check_fit("complete", reply, request)
         return replace(reply, dropped=dropped) if dropped else reply
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ._settings.problems import validated
-from ._settings.references import UnresolvedError, resolve, secret_fields
+from ._settings.problems import Background, validated
+from ._settings.references import UnresolvedError, resolve
 from ._settings.tree import DEFAULT, Setting, Tree, grow, leaves, overlaid
 from .descriptors import LLMProvider
 from .errors import PluginError, Problem, SettingsError
-from .options import Options
+from .options import Options, secret_fields
 from .policy import Policy
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def plan(
     resolved, problems = _resolve_secrets(address, whole, model, settings, fetched)
     hidden = tuple(_texts(resolved, secret_fields(model)))
     given = {key: node for key, node in resolved.items() if key not in RESERVED}
-    options = validated(model, given, address, secrets=hidden)
+    background = Background(secrets=hidden, variables=offer.provider.env)
+    options = validated(model, given, address, background)
     policy_tree = settings.policy(whole)
     policy = validated(Policy, policy_tree, f"{address}.policy")
     if problems or isinstance(policy, list) or isinstance(options, list):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 
 
 class Options(BaseModel):
@@ -29,3 +29,18 @@ class Options(BaseModel):
             "Open a Pegboard in the other process instead."
         )
         raise TypeError(msg)
+
+
+def secret_fields(model: type[BaseModel]) -> frozenset[str]:
+    """Return the fields of *model* that hold secrets."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if _mentions_secret(field.annotation)
+    )
+
+
+def _mentions_secret(annotation: Any) -> bool:
+    return annotation in {SecretStr, SecretBytes} or any(
+        _mentions_secret(part) for part in get_args(annotation)
+    )

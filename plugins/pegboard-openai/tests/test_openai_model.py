@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from pegboard import ChatRequest, Context, Message
-from pegboard.errors import SettingsError
+from pegboard import ChatRequest, Context, Message, Pegboard
 from pegboard.testing import openai_wire as wire
 from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.fault_server import Fault, FaultServer, Received, Scripted
@@ -142,14 +141,15 @@ async def test_service_without_keys_needs_none(
     await model.aclose()
 
 
-def test_missing_key_names_the_variable(services: dict[str, Service]) -> None:
-    """When the model is made, before anything is sent."""
-    options = OpenAIOptions(model="m", base_url="http://host/v1")
+def test_missing_key_names_the_variable() -> None:
+    """Before a model is made: checking the settings is enough."""
+    settings = {"llm": {"cheap": {"provider": "groq", "model": "m"}}}
 
-    with pytest.raises(SettingsError, match="GROQ_API_KEY") as caught:
-        OpenAIModel(services["groq"], options, CONTEXT)
+    (problem,) = Pegboard.isolated(settings).check()
 
-    assert caught.value.problems[0].where == "llm.cheap.api_key"
+    assert problem.where == "llm.cheap.api_key"
+    assert "is required" in problem.message
+    assert "Or set the variable GROQ_API_KEY." in problem.message
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,36 +14,48 @@ from pegboard.errors import Problem, hide
 from .tree import Tree, origin_at, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from pydantic.fields import FieldInfo
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What a problem may need to know besides the values."""
+
+    secrets: tuple[str, ...] = ()
+    """Texts that no problem may show."""
+    variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Key -> variables that would give it a value."""
+
+
 def validated(
-    model: type[Model], tree: Tree, where: str, *, secrets: Iterable[str] = ()
+    model: type[Model], tree: Tree, where: str, background: Background = Background()
 ) -> Model | list[Problem]:
     """Return *tree* as a *model*, or all that is wrong with it."""
     try:
         return model.model_validate(plain(tree))
     except ValidationError as error:
         details = error.errors(include_input=False, include_url=False)
-    return [_problem(model, detail, tree, where, tuple(secrets)) for detail in details]
+    return [_problem(model, detail, tree, where, background) for detail in details]
 
 
 def _problem(
-    model: type[BaseModel],
-    detail: Any,
-    tree: Tree,
-    where: str,
-    secrets: tuple[str, ...],
+    model: type[BaseModel], detail: Any, tree: Tree, where: str, background: Background
 ) -> Problem:
     path: tuple[str | int, ...] = detail["loc"]
-    fields = _fields_at(model, path[:-1])
-    text = _message(fields, detail["type"], detail["msg"], str(path[-1]))
     key = ".".join(str(part) for part in (*filter(None, (where,)), *path))
-    return Problem(key, hide(text, secrets), origin_at(tree, path))
+    name = str(path[-1])
+    message = _message(
+        _fields_at(model, path[:-1]), detail["type"], detail["msg"], name
+    )
+    variables = (
+        background.variables.get(name, ()) if detail["type"] == "missing" else ()
+    )
+    hint = f" Or set the variable {variables[0]}." if variables else ""
+    return Problem(key, hide(message, background.secrets) + hint, origin_at(tree, path))
 
 
 def _fields_at(
@@ -49,8 +63,8 @@ def _fields_at(
 ) -> Mapping[str, FieldInfo]:
     """Return the fields that the table at *path* may have."""
     for key in path:
-        field = model.model_fields.get(str(key))
-        inner = field.annotation if field else None
+        found = model.model_fields.get(str(key))
+        inner = found.annotation if found else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return {}
         model = inner

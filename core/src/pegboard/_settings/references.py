@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
-
-from pydantic import SecretBytes, SecretStr
+from typing import TYPE_CHECKING, Any
 
 from .tree import Setting, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from pydantic import BaseModel
 
     from .environment import Environment
 
@@ -22,15 +18,6 @@ if TYPE_CHECKING:
 
 class UnresolvedError(Exception):
     """A reference leads to nothing; says why, never what was there."""
-
-
-def secret_fields(model: type[BaseModel]) -> frozenset[str]:
-    """Return the fields of *model* that hold secrets."""
-    return frozenset(
-        name
-        for name, field in model.model_fields.items()
-        if _mentions_secret(field.annotation)
-    )
 
 
 def secret_store_references(tree: Tree) -> set[str]:
@@ -127,9 +114,3 @@ def _fetched(reference: str, fetched: Fetched) -> str:
         "'async with Pegboard() as board'"
     )
     raise UnresolvedError(msg)
-
-
-def _mentions_secret(annotation: Any) -> bool:
-    return annotation in {SecretStr, SecretBytes} or any(
-        _mentions_secret(part) for part in get_args(annotation)
-    )

@@ -147,7 +147,12 @@ class Usage:
     """Written, without reasoning."""
     reasoning: int = 0
     estimated: bool = False
-    """Whether the service did not say, so that lengths were counted instead."""
+    """
+    Whether the service did not say, so that lengths were counted instead.
+
+    A provider whose service does not count returns ``Usage(estimated=True)``; the
+    counting is done for it.
+    """
 
     @property
     def total(self) -> int:

@@ -21,7 +21,7 @@ import asyncio
 import pickle
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args, get_origin
 
 import pytest
 import pytest_asyncio
@@ -43,6 +43,7 @@ from pegboard import (
 )
 from pegboard.contracts.chat import FinishReason
 from pegboard.errors import CallError, InvalidRequest, PegboardError, Unsupported
+from pegboard.options import Options, secret_fields
 
 from ._media import DOCUMENT, PICTURE
 from .cancellation import cancel_at_every_await
@@ -69,6 +70,10 @@ SCHEMA: Mapping[str, Any] = {
 TOOL = Tool("measure", "Measure how warm something is.", SCHEMA)
 SECRET = "sentinel-5ec2e7-of-the-kit"  # noqa: S105 - it must be none
 THREADS = 4
+TWICE: Mapping[str, Any] = {"attempts": 2, "backoff": 0}
+"""The policy: a server may close a kept connection just as it is used again."""
+ONCE: Mapping[str, Any] = {"attempts": 1}
+"""The policy where every connection is new."""
 
 
 class MakeBoard(Protocol):
@@ -101,7 +106,7 @@ class _Kit(StandardTests):
         """Return a function that makes a board with the model in it."""
 
         def make_board(**changes: object) -> Pegboard:
-            kit = {"policy": {"attempts": 1}, **settings, **changes}
+            kit = {"policy": TWICE, **settings, **changes}
             return Pegboard.isolated({"llm": {"kit": kit}}, plugins=plugins)
 
         return make_board
@@ -321,7 +326,7 @@ class ChatModelContract(_Kit):
         self, make_board: MakeBoard
     ) -> None:
         """One board serves several ``asyncio.run``, and nothing is left of any."""
-        board = make_board()
+        board = make_board(policy=ONCE)
 
         def run_twice() -> list[Reply]:
             return [asyncio.run(self.ask(board.llm("kit"))) for _ in range(2)]
@@ -334,7 +339,7 @@ class ChatModelContract(_Kit):
 
     async def test_threads_may_share_a_board(self, make_board: MakeBoard) -> None:
         """Several threads call at once, each from a loop of its own."""
-        board = make_board()
+        board = make_board(policy=ONCE)
         together = threading.Barrier(THREADS)
 
         def run() -> Reply:
@@ -369,7 +374,7 @@ class ChatModelContract(_Kit):
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """A secret is in no error, output or log, nor in what can be pickled."""
-        secrets = dict.fromkeys(_secret_options(make_board()), SECRET)
+        secrets = _secrets_of(make_board())
         async with make_board(**secrets) as board:
             llm = board.llm("kit")
             shown = [repr(board), repr(llm), str(board.explain("llm.kit"))]
@@ -510,7 +515,7 @@ class StreamingChatContract(_Kit):
         self, make_board: MakeBoard
     ) -> None:
         """One board streams in several ``asyncio.run``, and nothing is left of any."""
-        board = make_board()
+        board = make_board(policy=ONCE)
 
         def run_twice() -> list[Reply]:
             return [asyncio.run(self.listen(board.llm("kit")))[1] for _ in range(2)]
@@ -565,9 +570,29 @@ def _assert_measures(reply: Reply) -> None:
         assert call.arguments.keys() == {"answer", "certain"}
 
 
-def _secret_options(board: Pegboard) -> list[str]:
-    options = board.explain("llm.kit").options
-    return [option.key for option in options if option.shown in {"set", "not set"}]
+def _secrets_of(board: Pegboard) -> dict[str, Any]:
+    """Return a sentinel for each secret option, be it a text, a list or a table."""
+    options = _options_of(board)
+    shapes: dict[Any, Any] = {
+        list: [SECRET],
+        tuple: [SECRET],
+        dict: {"x": SECRET},
+    }
+    return {
+        name: shapes.get(get_origin(options.model_fields[name].annotation), SECRET)
+        for name in secret_fields(options)
+    }
+
+
+def _options_of(board: Pegboard) -> type[Options]:
+    name = board.explain("llm.kit").provider
+    providers = (one for plugin in board.plugins() for one in plugin.providers)
+    found: type[Options] = next(
+        one.load_options()
+        for one in providers
+        if (one.family, one.name) == ("llm", name)
+    )
+    return found
 
 
 def _pickled(thing: object) -> str:

@@ -26,4 +26,6 @@ class Client(AsyncOpenAI):
         self.organization = options.organization
         self.project = options.project
         # The SDK puts OPENAI_CUSTOM_HEADERS there and has no way to leave it out.
-        self._custom_headers = options.headers
+        self._custom_headers = {
+            name: value.get_secret_value() for name, value in options.headers.items()
+        }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from openai import AsyncStream
 from pegboard import ChatRequest, PerLoop, Reply, StreamEvent
 from pegboard.deadline import time_left
-from pegboard.errors import CallError, Problem, SettingsError
+from pegboard.errors import CallError
 
 from ._chat import ChatApi
 from ._client import Client
@@ -36,15 +36,7 @@ class OpenAIModel:
     def __init__(
         self, service: Service, options: OpenAIOptions, context: Context
     ) -> None:
-        """
-        Make a model of *service*. Does no I/O.
-
-        Raises:
-            SettingsError: The service wants a key, and there is none.
-
-        """
-        if service.key and not options.api_key:
-            raise SettingsError(_no_key(service, context))
+        """Make a model of *service*. Does no I/O."""
         self._service = service
         self._api = APIS[options.api](service, options)
         self._clock = context.clock
@@ -111,11 +103,3 @@ class OpenAIModel:
 def _options() -> Any:
     seconds = time_left()
     return {} if seconds is None else {"timeout": seconds}
-
-
-def _no_key(service: Service, context: Context) -> Problem:
-    message = (
-        f"is required by {service.name}. Set the variable {service.key}, or say "
-        f"where the key is: api_key = 'env:NAME' in [{context.address}]."
-    )
-    return Problem(f"{context.address}.api_key", message)

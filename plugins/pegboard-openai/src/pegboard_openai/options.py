@@ -16,7 +16,7 @@ class OpenAIOptions(Options):
     base_url: str = Field(pattern=r"^https?://.+")
     """Where the API is, up to and without ``/chat/completions``."""
     api_key: SecretStr | None = None
-    """The key of the service. Required by services that check one."""
+    """The key of the service, if it checks one."""
     api: Literal["responses", "chat"] = "chat"
     """Which of the two APIs to use. ``responses`` knows neither seed nor stop."""
     organization: str | None = None
@@ -25,5 +25,12 @@ class OpenAIOptions(Options):
     """The OpenAI project that is billed, if the key has several."""
     store: bool = False
     """Whether the service may keep requests and replies."""
-    headers: dict[str, str] = Field(default_factory=dict)
-    """HTTP headers to send with every request. They are shown, so no place for keys."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """HTTP headers to send with every request."""
+
+
+class KeyedOpenAIOptions(OpenAIOptions):
+    """Options of a service that is of no use without a key."""
+
+    api_key: SecretStr
+    """The key of the service, such as ``"env:NAME"``."""

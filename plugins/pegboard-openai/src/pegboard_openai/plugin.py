@@ -32,10 +32,11 @@ def _provider(service: Service) -> LLMProvider:
             "organization": ("OPENAI_ORG_ID",),
             "project": ("OPENAI_PROJECT_ID",),
         }
+    options = "KeyedOpenAIOptions" if service.key else "OpenAIOptions"
     return LLMProvider(
         name=service.name,
         factory=partial(_make_model, service),
-        options="pegboard_openai.options:OpenAIOptions",
+        options=f"pegboard_openai.options:{options}",
         contracts={"ChatModel": 1, "StreamingChat": 1},
         capabilities=partial(_capabilities, service),
         install="pegboard-openai",
