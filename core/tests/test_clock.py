@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 
 import pytest
-from pegboard.testing.clock import ManualClock, RealClock, VirtualTimeLoop, run_virtual
+from pegboard.testing.clock import ManualClock, RealClock, run_virtual
 
 
 async def _echo_once(
@@ -16,16 +17,10 @@ async def _echo_once(
     writer.close()
 
 
-def _echo_from_a_thread(ports: list[int], ready: threading.Event) -> None:
-    async def serve() -> None:
-        server = await asyncio.start_server(_echo_once, "127.0.0.1", 0)
-        ports.append(server.sockets[0].getsockname()[1])
-        ready.set()
-        await asyncio.sleep(0)
-        async with server:
-            await asyncio.wait_for(server.serve_forever(), 5)
-
-    asyncio.run(serve())
+def _echo_to_one_client(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(connection.recv(100))
 
 
 class TestManualClock:
@@ -149,24 +144,23 @@ class TestVirtualTimeLoop:
         assert run_virtual(main()) == b"hello\n"
 
     def test_sockets_of_another_thread_work(self) -> None:
-        """A server in another thread is given real time to answer."""
-        ports: list[int] = []
-        ready = threading.Event()
-        server = threading.Thread(
-            target=_echo_from_a_thread, args=(ports, ready), daemon=True
-        )
+        """A server in another thread can be talked to."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = threading.Thread(target=_echo_to_one_client, args=(listener,))
 
         async def main() -> bytes:
-            reader, writer = await asyncio.open_connection("127.0.0.1", ports[0])
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
             writer.write(b"hello\n")
             answer = await reader.read()
             writer.close()
             return answer
 
         server.start()
-        ready.wait()
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            assert runner.run(main()) == b"hello\n"
+        answer = run_virtual(main())
+        server.join()
+        listener.close()
+
+        assert answer == b"hello\n"
 
     def test_an_open_but_silent_socket_does_not_stop_time(self) -> None:
         """A server that nobody calls costs patience, not the test."""
