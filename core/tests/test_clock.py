@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from pegboard.testing.clock import ManualClock, RealClock, run_virtual
+from pegboard.testing.clock import ManualClock, RealClock, VirtualTimeLoop, run_virtual
 
 
 async def _echo_once(
@@ -144,19 +144,21 @@ class TestVirtualTimeLoop:
         assert run_virtual(main()) == b"hello\n"
 
     def test_sockets_of_another_thread_work(self) -> None:
-        """A server in another thread can be talked to."""
+        """A server in another thread has real time to answer."""
         listener = socket.create_server(("127.0.0.1", 0))
         server = threading.Thread(target=_echo_to_one_client, args=(listener,))
 
         async def main() -> bytes:
-            reader, writer = await asyncio.open_connection(*listener.getsockname())
-            writer.write(b"hello\n")
-            answer = await reader.read()
-            writer.close()
-            return answer
+            async with asyncio.timeout(60):
+                reader, writer = await asyncio.open_connection(*listener.getsockname())
+                writer.write(b"hello\n")
+                answer = await reader.read()
+                writer.close()
+                return answer
 
         server.start()
-        answer = run_virtual(main())
+        with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(patience=10)) as loop:
+            answer = loop.run(main())
         server.join()
         listener.close()
 
