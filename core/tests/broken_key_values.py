@@ -270,7 +270,7 @@ class ExpiredKeyIsPresent(Sound):
 
     async def set(self, key, value, *, if_absent=False, **options):
         if if_absent and key in self._items:
-            raise conflict("storage.kit", "set", key)
+            raise conflict(self._address, "set", key)
         return await super().set(key, value, if_absent=if_absent, **options)
 
 
@@ -423,7 +423,7 @@ class VersionIsCheckedTooEarly(Sound):
     async def set(self, key, value, *, if_version=None, **options):
         entry = await self.get_entry(key)
         if if_version is not None and (entry and entry.version) != if_version:
-            raise conflict("storage.kit", "set", key)
+            raise conflict(self._address, "set", key)
         await asyncio.sleep(0)
         return await super().set(key, value, **options)
 
@@ -434,7 +434,7 @@ class VersionIsCheckedTooEarlyInThreads(Sound):
     async def set(self, key, value, *, if_version=None, **options):
         entry = await self.get_entry(key)
         if if_version is not None and (entry and entry.version) != if_version:
-            raise conflict("storage.kit", "set", key)
+            raise conflict(self._address, "set", key)
         time.sleep(0.003)  # noqa: ASYNC251 - only other threads get a chance
         return await super().set(key, value, **options)
 

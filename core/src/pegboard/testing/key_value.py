@@ -37,7 +37,7 @@ from .clock import ManualClock, RealClock
 from .standard import StandardTests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Iterable
 
 TTL = 1.0
 """Seconds: long enough that the next call comes in time, on any machine."""
@@ -1100,7 +1100,7 @@ async def _fill(store: KeyValue, keys: Iterable[str]) -> None:
 
 async def _walk(store: KeyValue, prefix: str, limit: int) -> list[tuple[str, ...]]:
     first = page = await store.scan(prefix, limit=limit)
-    pages: list[Sequence[str]] = [first.keys]
+    pages = [first.keys]
     while page.cursor is not None:
         page = await store.scan(prefix, limit=limit, cursor=page.cursor)
         pages.append(page.keys)
