@@ -67,6 +67,9 @@ def body_of(request: ChatRequest, options: LocalOptions) -> dict[str, Any]:
         "messages": [_message(message) for message in request.messages],
         **_sampling(request, options),
         **form,
+        # What is read from the cache is rounded otherwise than what is read anew, so
+        # that the same seed might not give the same words.
+        "cache_prompt": request.seed is None,
         "stream": True,
         "stream_options": {"include_usage": True},
         # Both also give it an occasion to be stopped: between parts of the prompt,

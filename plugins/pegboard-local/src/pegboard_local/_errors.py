@@ -45,6 +45,15 @@ def closed() -> CallError:
     return errors.Unavailable(msg, retryable=False)
 
 
+def forked() -> CallError:
+    """Return the error of a process that was forked too late."""
+    msg = (
+        "This process was forked from one that had loaded a model, and llama.cpp "
+        "does not work in it. Start processes by 'spawn', or before the first call."
+    )
+    return errors.Unavailable(msg, retryable=False, request_sent="no")
+
+
 def _too_long(error: Mapping[str, Any]) -> CallError:
     msg = (
         f"The messages have {error['n_prompt_tokens']} tokens; the model reads "

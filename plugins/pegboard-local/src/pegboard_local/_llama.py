@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import sys
@@ -78,6 +79,23 @@ def parameters_of(load: Load, path: Path) -> Any:
     return parameters
 
 
+def was_used() -> bool:
+    """Return whether this process, or one that it was forked from, has llama.cpp."""
+    return "xllamacpp" in sys.modules
+
+
+def skip_destructors() -> None:
+    """
+    Have this process, a forked one, end without the destructors of C libraries.
+
+    One of llama.cpp's waits for a thread that only the parent has, so a child that
+    does not leave by ``os._exit`` would hang at its very end.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):
+        libc.on_exit(libc._exit, None)  # noqa: SLF001 - its name in C
+
+
 def _shut_off(parameters: Any) -> None:
     """Make the HTTP server, which llama.cpp always starts, of no use to anyone."""
     parameters.hostnames = ["127.0.0.1"]
@@ -109,7 +127,7 @@ def _threads_that_sleep() -> Iterator[None]:
     By default they spin, and with another process on one of the cores a reply takes
     twenty times as long.
     """
-    if "xllamacpp" in sys.modules or WAITING & os.environ.keys():
+    if was_used() or WAITING & os.environ.keys():
         yield
         return
     os.environ["OMP_WAIT_POLICY"] = "passive"

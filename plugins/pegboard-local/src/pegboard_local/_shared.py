@@ -15,7 +15,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ._engine import Engine
-from ._llama import open_server
+from ._errors import forked
+from ._llama import open_server, skip_destructors, was_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +37,17 @@ class Models:
 
     def __init__(self, open_server: Callable[[Load], Any] = open_server) -> None:
         self._open_server = open_server
-        self._forget()
+        self._lock = Lock()
+        self._loaded: dict[Load, Shared] = {}
+        self._is_orphan = False
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
     def engine(self, load: Load, *, user: object) -> Engine:
         """Return the engine of *load*, which stays until *user* leaves it."""
+        if self._is_orphan:
+            raise forked()
         with self._lock:
             shared = self._loaded.get(load)
             if shared is None:
@@ -78,9 +83,12 @@ class Models:
             return None if shared.users else self._loaded.pop(load).engine
 
     def _forget(self) -> None:
-        """Begin without models, as a forked child must: it has none of the threads."""
+        """Give up the models of the parent, in a child that has none of its threads."""
         self._lock = Lock()
-        self._loaded: dict[Load, Shared] = {}
+        self._loaded = {}
+        self._is_orphan = was_used()
+        if self._is_orphan:
+            skip_destructors()
 
 
 MODELS = Models()
