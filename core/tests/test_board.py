@@ -220,6 +220,53 @@ def test_internal_instance_can_be_governed():
     assert "governed" in repr(board.storage("x", KeyValue))
 
 
+def test_provider_is_the_plugins_own_object(board_of, toy):
+    """Behind an instance is what the plugin made, for those who need it."""
+    board = board_of("default")
+    board.llm()
+
+    assert type(board.provider("llm.default")) is toy
+    assert toy.log == [("made", "llm.default")]
+
+
+@pytest.mark.parametrize("ask", ["provider", "explain"])
+def test_what_is_no_address_is_refused(ask, board_of):
+    """An address begins with a family."""
+    with pytest.raises(errors.SettingsError, match="Did you mean 'llm'"):
+        getattr(board_of("default"), ask)("lm.default")
+
+
+async def test_the_programs_own_observers_are_told(toy):
+    """A plugin that the program brings need not be named to observe."""
+    told = []
+
+    class Watch:
+        def __getattr__(self, name):
+            return lambda call, *_: told.append((name, call.address))
+
+    class Plugin:
+        @pegboard.hookimpl
+        def pegboard_observers(self):
+            return [Watch()]
+
+        @pegboard.hookimpl
+        def pegboard_llm_providers(self):
+            return [
+                pegboard.LLMProvider(
+                    name="toy",
+                    factory=toy,
+                    options=ToyOptions,
+                    contracts={"ChatModel": 1},
+                )
+            ]
+
+    given = {"llm": {"default": {"provider": "toy"}}}
+    async with Pegboard.isolated(given, plugins=[Plugin()]) as board:
+        await board.llm().complete("hi")
+
+    assert told == [("call_started", "llm.default"), ("call_finished", "llm.default")]
+
+
 async def test_two_boards_do_not_affect_each_other(board_of):
     """Boards with different settings live side by side."""
     async with board_of("default") as one, board_of("other") as two:

@@ -27,6 +27,7 @@ from ._settings.tree import FAMILIES
 from ._suggest import suggest
 from .contracts.chat import ChatModel
 from .contracts.declare import ContractInfo, contract_info
+from .contracts.key_value import KeyValue
 from .contracts.secret_store import SecretStore
 from .errors import (
     CloseError,
@@ -164,6 +165,19 @@ class Pegboard:
         handle: Contract = self._offered("integrations", name, contract)
         return handle
 
+    def provider(self, address: str) -> object:
+        """
+        Return what the plugin made for *address*: its own object, with no policy.
+
+        For tests that look into a fake, and for abilities that no contract covers.
+
+        Raises:
+            SettingsError: It is not configured, or not rightly.
+            PluginError: Its provider is missing, broken or ambiguous.
+
+        """
+        return self._instance(address, None).provider
+
     def flag(self, name: str) -> bool:
         """
         Return whether the feature flag *name* is on.
@@ -204,12 +218,7 @@ class Pegboard:
             PluginError: Its provider is missing, broken or ambiguous.
 
         """
-        family = address.partition(".")[0]
-        if family not in FAMILIES:
-            message = f"is no address. {suggest(family, FAMILIES)}"
-            raise SettingsError(Problem(address, message))
-        embedded = contract_info(ChatModel).embedded if family == "llm" else None
-        return explain(self._plan(address, embedded))
+        return explain(self._plan(address, None))
 
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""
@@ -268,7 +277,7 @@ class Pegboard:
             raise SettingsError(Problem(f"{family}.{name}", msg))
         return self._instance(f"{family}.{name}", info).handle
 
-    def _instance(self, address: str, contract: ContractInfo) -> Instance:
+    def _instance(self, address: str, contract: ContractInfo | None) -> Instance:
         """Return the instance at *address*, made now if it was not yet."""
         with self._lock:
             if self._is_closed:
@@ -276,17 +285,18 @@ class Pegboard:
                 raise PegboardError(msg)
             if address not in self._instances:
                 self._instances[address] = make(
-                    self._plan(address, contract.embedded),
+                    self._plan(address, contract),
                     self._settings,
                     self._active_observers(),
                     self._clock,
                 )
             instance = self._instances[address]
-        if contract.name not in instance.plan.contracts:
+        if contract and contract.name not in instance.plan.contracts:
             raise SettingsError(_lacks(instance.plan, contract))
         return instance
 
-    def _plan(self, address: str, embedded: str | None) -> Plan:
+    def _plan(self, address: str, contract: ContractInfo | None) -> Plan:
+        embedded = contract.embedded if contract else _embedded(address)
         section = self._settings.section(address, embedded=embedded)
         return plan(address, section, self._settings, self._registry, self._fetched)
 
@@ -322,6 +332,16 @@ class Pegboard:
             return error
         except PegboardError as error:
             return UnresolvedError(f"{reference!r} cannot be fetched: {error}")
+
+
+def _embedded(address: str) -> str | None:
+    """Return who serves *address* where nothing is configured and nothing is known."""
+    family = address.partition(".")[0]
+    if family not in FAMILIES:
+        message = f"is no address. {suggest(family, FAMILIES)}"
+        raise SettingsError(Problem(address, message))
+    main = {"llm": ChatModel, "storage": KeyValue}.get(family)
+    return contract_info(main).embedded if main else None
 
 
 def _lacks(plan: Plan, contract: ContractInfo) -> Problem:

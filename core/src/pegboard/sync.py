@@ -267,6 +267,10 @@ class Pegboard:
         handle: Contract = self._twin(self._board.integration, name, contract)
         return handle
 
+    def provider(self, address: str) -> object:
+        """Return what the plugin made for *address*: its own object, not blocking."""
+        return self._board.provider(address)
+
     def flag(self, name: str) -> bool:
         """Return whether the feature flag *name* is on."""
         return self._board.flag(name)

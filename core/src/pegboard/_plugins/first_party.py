@@ -8,13 +8,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # A fixed table: a name that a user typed must never become a package to install.
-_NAMES: Mapping[str, str] = {
-    "pegboard-local": "local",
-    "pegboard-openai": (
-        "cerebras deepinfra deepseek fireworks groq huggingface llama-cpp lm-studio "
-        "mistral moonshot openai openai-compatible openrouter sglang together vllm xai"
-    ),
-}
 PACKAGES: Mapping[str, str] = {
-    name: package for package, names in _NAMES.items() for name in names.split()
+    "local": "pegboard-local",
+    "openai": "pegboard-openai",
+    "cerebras": "pegboard-openai",
+    "deepinfra": "pegboard-openai",
+    "deepseek": "pegboard-openai",
+    "fireworks": "pegboard-openai",
+    "groq": "pegboard-openai",
+    "huggingface": "pegboard-openai",
+    "llama-cpp": "pegboard-openai",
+    "lm-studio": "pegboard-openai",
+    "mistral": "pegboard-openai",
+    "moonshot": "pegboard-openai",
+    "openai-compatible": "pegboard-openai",
+    "openrouter": "pegboard-openai",
+    "sglang": "pegboard-openai",
+    "together": "pegboard-openai",
+    "vllm": "pegboard-openai",
+    "xai": "pegboard-openai",
 }
+
+
+def owner_of(name: str) -> str | None:
+    """Return the package that is called after the provider *name*, if it is ours."""
+    package = f"pegboard-{name}"
+    return package if PACKAGES.get(name) == package else None

@@ -11,7 +11,7 @@ from pegboard._suggest import suggest
 from pegboard.errors import PluginError
 
 from .discovery import EntryPoint, entry_points, normalized
-from .first_party import PACKAGES
+from .first_party import PACKAGES, owner_of
 from .loading import Plugin, load
 
 if TYPE_CHECKING:
@@ -115,13 +115,14 @@ class Registry:
 
     def used(self, names: Iterable[str]) -> list[Plugin]:
         """
-        Return the plugins that ``plugins.use`` names.
+        Return the plugins of the program itself and those that ``plugins.use`` names.
 
         Raises:
             PluginError: One is not installed, may not be imported, or is broken.
 
         """
-        return [self._one_used(name) for name in names]
+        own = [self._load(entry) for entry in self._own]
+        return [*own, *(self._one_used(name) for name in names)]
 
     def _misfit(self, plugin: Plugin) -> str | None:
         """Return why what *plugin* offers does not fit this pegboard, if so."""
@@ -239,7 +240,7 @@ def _own_entry(thing: object) -> EntryPoint:
 
 def _may_be_called(offer: Offer, name: str) -> bool:
     """Return whether the name is not that of another package of this project."""
-    return offer.distribution in {PACKAGES.get(name, offer.distribution), CORE, PROGRAM}
+    return offer.distribution in {owner_of(name) or offer.distribution, CORE, PROGRAM}
 
 
 def _misfitting(offer: Offer, contract: ContractInfo, version: int) -> str:
@@ -253,7 +254,7 @@ def _misfitting(offer: Offer, contract: ContractInfo, version: int) -> str:
 
 def _choose(family: str, name: str, offers: Sequence[Offer]) -> str:
     sources = sorted(offer.distribution for offer in offers)
-    owner = PACKAGES.get(name)
+    owner = owner_of(name)
     foreign = (
         f" {owner}, to which the name belongs, is not among them." if owner else ""
     )
