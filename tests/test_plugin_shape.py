@@ -182,13 +182,10 @@ def test_readme_has_a_row_for_every_option(package):
 
 def test_readme_names_every_variable(package):
     """What is read from the environment is told."""
-    names = {
-        v for one in package.providers for found in one.env.values() for v in found
-    }
+    readme = package.read("README.md")
+    groups = [group for one in package.providers for group in one.env.values()]
 
-    assert {name for name in names if f"`{name}`" not in package.read("README.md")} == (
-        set()
-    )
+    assert [v for group in groups for v in group if f"`{v}`" not in readme] == []
 
 
 def test_every_option_is_described(package):
@@ -223,9 +220,9 @@ def test_its_tests_are_named_after_it(package):
     files = {path.name for path in package.folder.glob("tests/test_*.py")}
 
     assert files
-    assert {name for name in files if not name.startswith(f"test_{package.short}")} == (
-        set()
-    )
+    assert [
+        name for name in files if not name.startswith(f"test_{package.short}")
+    ] == []
 
 
 def test_its_tests_inherit_the_kits(package):
