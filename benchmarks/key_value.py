@@ -14,6 +14,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from contextlib import AsyncExitStack, closing
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 ROUNDS, CALLS = 41, 500
 VALUE = {"user": "u-1093", "roles": ["reader", "editor"], "last": "Hello. " * 20}
 BASELINE = "sqlite3"
+DURABILITY = "PRAGMA synchronous = NORMAL"
 
 
-def raw_rounds(path: Path) -> dict[str, Round]:
+def raw_rounds(connection: sqlite3.Connection) -> dict[str, Round]:
     """Use the sqlite3 module by hand, as one who knows it would."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(DURABILITY)
 
     async def get() -> None:
         for _ in range(CALLS):
@@ -119,27 +120,30 @@ def table(medians: dict[str, dict[str, float]]) -> str:
 
 async def main() -> None:
     """Measure in a temporary folder and print the table."""
-    with TemporaryDirectory() as folder:
-        context = Context("storage.benchmark", Path(folder))
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        context = Context("storage.benchmark", folder)
         memory = MemoryKeyValue(MemoryOptions(), context)
         sqlite = SqliteKeyValue(SqliteOptions(), context)
+        stack.push_async_callback(sqlite.aclose)
         for store in (memory, sqlite):
             await store.set("key", VALUE)
-        path = Path(folder) / "benchmark.sqlite"
+        path = folder / "benchmark.sqlite"
+        raw = sqlite3.connect(path, isolation_level=None, timeout=0)
+        stack.enter_context(closing(raw))
         ways = {
-            BASELINE: raw_rounds(path),
+            BASELINE: raw_rounds(raw),
             "SqliteKeyValue": store_rounds(sqlite),
             "MemoryKeyValue": store_rounds(memory),
         }
         if find_spec("aiosqlite"):
             import aiosqlite  # noqa: PLC0415 - measured only where it is installed
 
-            async with aiosqlite.connect(path, isolation_level=None) as connection:
-                ways["aiosqlite"] = aiosqlite_rounds(connection)
-                print(table(await measure(ways)))
-        else:
-            print(table(await measure(ways)))
-        await sqlite.aclose()
+            connecting = aiosqlite.connect(path, isolation_level=None)
+            connection = await stack.enter_async_context(connecting)
+            await connection.execute(DURABILITY)
+            ways["aiosqlite"] = aiosqlite_rounds(connection)
+        print(table(await measure(ways)))
 
 
 asyncio.run(main())

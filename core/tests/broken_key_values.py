@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import random
 import re
 import time
 import unicodedata
@@ -136,6 +137,17 @@ class VersionsBeginAnewAfterADelete(Sound):
         old = self._items.get(key)
         version = str(int(old.version) + 1 if old else 1)
         super()._store(key, item._replace(version=version))
+
+    async def set(self, key, value, **options):
+        await super().set(key, value, **options)
+        return self._items[key].version
+
+
+class VersionsFollowTheSeed(Sound):
+    caught_by = ("test_version_does_not_follow_the_programs_seed",)
+
+    def _store(self, key, item):
+        super()._store(key, item._replace(version=hex(hash(random.getstate()))))
 
     async def set(self, key, value, **options):
         await super().set(key, value, **options)

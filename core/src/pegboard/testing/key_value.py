@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import random
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -362,6 +363,17 @@ class KeyValueContract(StandardTests):
         await clock.sleep(PAST_TTL)
 
         assert await store.set("key", "same") != old
+
+    async def test_version_does_not_follow_the_programs_seed(
+        self, store: KeyValue
+    ) -> None:
+        """A program that seeds its random numbers does not get its versions again."""
+        versions = set()
+        for _ in range(2):
+            random.seed(1)
+            versions.add(await store.set("key", "same"))
+
+        assert len(versions) == 2
 
     async def test_incr_makes_a_new_version(self, store: KeyValue) -> None:
         """Counting is a write."""
