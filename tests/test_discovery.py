@@ -13,7 +13,6 @@ from textwrap import dedent
 import pytest
 from pegboard import Pegboard
 from pegboard._plugins.discovery import entry_points
-from pegboard._plugins.first_party import PACKAGES
 from pegboard.errors import PluginError, SettingsError
 
 MARK = """
@@ -534,15 +533,3 @@ class TestPlaces:
         (found,) = entry_points([str(tmp_path)])
 
         assert tuple(found) == ("peg", "some.where:it", "some-pegs", "2.0")
-
-
-def test_install_hints_name_what_the_packages_offer():
-    """The table of hints and the entry points of our packages say the same."""
-    table = {(name, package) for name, package in PACKAGES.items()}
-    offered = {
-        (entry.name, entry.distribution)
-        for entry in entry_points(sys.path)
-        if entry.distribution in set(PACKAGES.values())
-    }
-
-    assert table == offered

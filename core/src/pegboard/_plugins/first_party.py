@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A fixed table: a name that a user typed must never become a package to install.
+# A fixed table: a name that a user typed must never become a package to install. And
+# who asks for one of these names means that package: another one that offers it, and
+# would be handed the key, has to be named in the settings.
 PACKAGES: Mapping[str, str] = {
     "local": "pegboard-local",
     "openai": "pegboard-openai",
@@ -28,9 +30,3 @@ PACKAGES: Mapping[str, str] = {
     "vllm": "pegboard-openai",
     "xai": "pegboard-openai",
 }
-
-
-def owner_of(name: str) -> str | None:
-    """Return the package that is called after the provider *name*, if it is ours."""
-    package = f"pegboard-{name}"
-    return package if PACKAGES.get(name) == package else None

@@ -11,7 +11,7 @@ from pegboard._suggest import suggest
 from pegboard.errors import PluginError
 
 from .discovery import EntryPoint, entry_points, normalized
-from .first_party import PACKAGES, owner_of
+from .first_party import PACKAGES
 from .loading import Plugin, load
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _own_entry(thing: object) -> EntryPoint:
 
 def _may_be_called(offer: Offer, name: str) -> bool:
     """Return whether the name is not that of another package of this project."""
-    return offer.distribution in {owner_of(name) or offer.distribution, CORE, PROGRAM}
+    return offer.distribution in {PACKAGES.get(name, offer.distribution), CORE, PROGRAM}
 
 
 def _misfitting(offer: Offer, contract: ContractInfo, version: int) -> str:
@@ -254,7 +254,7 @@ def _misfitting(offer: Offer, contract: ContractInfo, version: int) -> str:
 
 def _choose(family: str, name: str, offers: Sequence[Offer]) -> str:
     sources = sorted(offer.distribution for offer in offers)
-    owner = owner_of(name)
+    owner = PACKAGES.get(name)
     foreign = (
         f" {owner}, to which the name belongs, is not among them." if owner else ""
     )
