@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 from markdown_it import MarkdownIt
+from pegboard import errors
+from pegboard._policy import stack
 
 from .docs_runner import ROOT, Reader, blocks
 
@@ -85,6 +87,26 @@ def test_generated_parts_are_as_the_code_says():
     )
 
     assert result.returncode == 0, f"Run python docs/generate.py: {result.stdout}"
+
+
+def test_policy_is_drawn_as_it_is_built():
+    """The order of its layers is that of the code."""
+    order = re.search(r"observe\(.*", (stack.__doc__ or ""))[0]
+
+    assert order in (ROOT / "docs/architecture.md").read_text("utf-8")
+
+
+def test_every_error_has_advice():
+    """What to do about it stands on the page, for each error that there is."""
+    page = (ROOT / "docs/errors.md").read_text("utf-8")
+    advised = re.findall(
+        r"^\| `(\w+)` \| [A-Z]", page.partition("## What to do")[2], re.MULTILINE
+    )
+    kinds = [one for one in vars(errors).values() if isinstance(one, type)]
+
+    assert set(advised) == {
+        kind.__name__ for kind in kinds if issubclass(kind, errors.PegboardError)
+    } - {"PegboardError"}
 
 
 @pytest.mark.parametrize("page", PUBLISHED, ids=name)
