@@ -27,6 +27,9 @@ lint: setup  ## Check style
 types: setup  ## Check types
 	$(BIN)/mypy
 
+docs: setup  ## Write the tables of the docs from the code
+	$(BIN)/python docs/generate.py
+
 bench: setup  ## Measure; prints the tables of benchmarks/README.md
 	@for file in benchmarks/*.py; do echo; echo "## $$file"; $(BIN)/python $$file || exit 1; done
 

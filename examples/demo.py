@@ -6,7 +6,7 @@ import time
 
 from pegboard import LLM, Pegboard
 
-QUESTION = "In one sentence: what is a pegboard good for?"
+QUESTION = "Name three primary colours."
 NEXT = """
 What to type next:
   .venv/bin/pegboard ask "Name three uses of a pegboard."
@@ -23,7 +23,7 @@ async def answer(llm: LLM) -> None:
     """Print the answer as it is written, then its measure."""
     start = time.perf_counter()
     first = None
-    async with llm.stream(QUESTION, max_tokens=80, temperature=0) as stream:
+    async with llm.stream(QUESTION, max_tokens=120, temperature=0) as stream:
         async for text in stream.text:
             first = first or time.perf_counter()
             print(text, end="", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -13,6 +14,7 @@ from pathlib import Path
 import pegboard
 import pytest
 
+ROOT = Path(__file__).parents[1]
 PACKAGE = Path(pegboard.__file__).parent
 # A module imports from its own row or from rows above. A new one needs a place here.
 LINE = (
@@ -96,6 +98,15 @@ def test_every_module_has_its_place_on_the_line():
     assert {place_of(file) for file in FILES} - OUTSIDE - {"__init__"} == {
         name for row in LINE for name in row
     }
+
+
+def test_architecture_draws_the_same_line():
+    """The page for readers names the stages in the order of the rows."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    stages = re.split(r" ← |, ", re.search(r"^errors ← .*$", page, re.MULTILINE)[0])
+    rows = [row_of(name if row_of(name) is not None else f"_{name}") for name in stages]
+
+    assert rows == sorted(rows)
 
 
 @parametrize_files

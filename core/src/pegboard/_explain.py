@@ -70,7 +70,7 @@ def _beside(plan: Plan) -> Iterator[Value]:
 def _options(plan: Plan) -> Iterator[Value]:
     secret = secret_fields(type(plan.options))
     for value in _values(plan.options, plan.section):
-        is_set = getattr(plan.options, value.key) is not None
+        is_set = bool(getattr(plan.options, value.key))
         shown = ("set" if is_set else "not set") if value.key in secret else value.shown
         yield Value(value.key, shown, value.origin)
 

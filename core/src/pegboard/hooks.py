@@ -44,7 +44,11 @@ def pegboard_contracts() -> Sequence[type]:
 
 @hookspec
 def pegboard_observers() -> Sequence[Observer]:
-    """Return objects told of every call. Called once, if ``plugins.use`` names this."""
+    """
+    Return objects that are told of every call.
+
+    Called once, if ``plugins.use`` names this plugin or the program itself brings it.
+    """
     return []
 
 
