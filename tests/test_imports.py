@@ -104,7 +104,9 @@ def test_architecture_draws_the_same_line():
     """The page for readers names the stages in the order of the rows."""
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     stages = re.split(r" ← |, ", re.search(r"^errors ← .*$", page, re.MULTILINE)[0])
-    rows = [row_of(name if row_of(name) is not None else f"_{name}") for name in stages]
+    rows = [
+        row_of(name if row_of(f"_{name}") is None else f"_{name}") for name in stages
+    ]
 
     assert rows == sorted(rows)
 

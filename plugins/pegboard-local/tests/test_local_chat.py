@@ -71,6 +71,7 @@ async def test_the_same_seed_says_the_same(chat, ask):
     second = await chat.complete(request)
 
     assert first.text == second.text
+    assert second.usage.cache_read == 0, "What is cached is rounded otherwise."
 
 
 async def test_other_seeds_say_something_else(chat, ask):

@@ -86,14 +86,11 @@ class Engine:
         # does not free it at its exit, which would hang.
         server = None
         while (job := self._jobs.get()) is not None:
-            if job.is_stopped:
-                continue
             try:
                 server = server or self._open_server(self._load)
                 self._write(job, server)
             except Exception as error:  # noqa: BLE001 - or all later jobs would hang
                 job.put(translated(error))
-        del server
 
     def _write(self, job: Job, server: Any) -> None:
         def is_over() -> bool:
