@@ -167,7 +167,7 @@ def test_readme_says_how_to_begin(package):
     """It shows what to install and what to write into the settings."""
     readme = package.read("README.md")
 
-    assert re.search(rf"^pip install .*\b{package.name}$", readme, re.MULTILINE)
+    assert re.search(rf"^(?:\$ )?pip install .*\b{package.name}$", readme, re.MULTILINE)
     assert "```toml" in readme
     assert "```python" in readme
 
