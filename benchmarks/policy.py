@@ -27,7 +27,7 @@ async def nothing() -> None:
 
 def governed(**policy: float) -> Call:
     """Return the no-op under a policy."""
-    target = Target("llm.bench", Policy(**policy), "bench")  # type: ignore[arg-type]  # numbers all
+    target = Target("llm.bench", Policy(**policy), "bench", "pegboard-bench")  # type: ignore[arg-type]  # numbers all
     operation = Operation("nothing", repeatable=True, streams=False, method=nothing)
     return govern(nothing, operation, target)
 

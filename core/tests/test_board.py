@@ -241,8 +241,8 @@ async def test_the_programs_own_observers_are_told(toy):
     told = []
 
     class Watch:
-        def __getattr__(self, name):
-            return lambda call, *_: told.append((name, call.address))
+        def notify(self, event):
+            told.append((type(event).__name__, event.call.address))
 
     class Plugin:
         @pegboard.hookimpl
@@ -264,7 +264,7 @@ async def test_the_programs_own_observers_are_told(toy):
     async with Pegboard.isolated(given, plugins=[Plugin()]) as board:
         await board.llm().complete("hi")
 
-    assert told == [("call_started", "llm.default"), ("call_finished", "llm.default")]
+    assert told == [("CallStarted", "llm.default"), ("CallFinished", "llm.default")]
 
 
 async def test_two_boards_do_not_affect_each_other(board_of):

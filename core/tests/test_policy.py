@@ -11,6 +11,7 @@ from pegboard import Policy, errors, time_left
 from pegboard._policy.stack import govern
 from pegboard._policy.target import Target
 from pegboard.contracts.declare import Operation
+from pegboard.observers import CallFailed, CallFinished, CallRetried, CallStarted
 from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.clock import run_virtual
 
@@ -21,7 +22,9 @@ async def work():
 
 def governed(method, *, repeatable=True, streams=False, observers=(), **policy):
     """Return *method* under a policy, as the operation ``work`` of ``llm.x``."""
-    target = Target("llm.x", Policy(**policy), "pegboard-x", ("s3cret",), observers)
+    target = Target(
+        "llm.x", Policy(**policy), "x", "pegboard-x", ("s3cret",), observers
+    )
     operation = Operation("work", repeatable, streams, work)
     return govern(method, operation, target)
 
@@ -447,17 +450,16 @@ class Recorder:
     def __init__(self):
         self.told = []
 
-    def call_started(self, call):
-        self.told.append(("started", call.operation))
-
-    def call_retried(self, call, error, wait):
-        self.told.append(("retried", type(error), call.attempts, wait))
-
-    def call_finished(self, call, elapsed):
-        self.told.append(("finished", call.attempts, elapsed))
-
-    def call_failed(self, call, error, elapsed):
-        self.told.append(("failed", call.attempts, type(error), elapsed))
+    def notify(self, event):
+        match event:
+            case CallStarted(call):
+                self.told.append(("started", call.operation))
+            case CallRetried(call, error, wait):
+                self.told.append(("retried", type(error), call.attempts, wait))
+            case CallFinished(call, elapsed, result):
+                self.told.append(("finished", call.attempts, elapsed, result))
+            case CallFailed(call, error, elapsed):
+                self.told.append(("failed", call.attempts, type(error), elapsed))
 
 
 def test_observers_are_told_of_a_call_once():
@@ -470,7 +472,7 @@ def test_observers_are_told_of_a_call_once():
     assert recorder.told == [
         ("started", "work"),
         ("retried", errors.RateLimited, 1, 3.0),
-        ("finished", 2, 5.0),
+        ("finished", 2, 5.0, "done"),
     ]
 
 
@@ -490,7 +492,7 @@ def test_observers_are_told_of_failure_and_of_a_left_stream():
         ("started", "work"),
         ("failed", 1, errors.NotFound, 0.0),
         ("started", "work"),
-        ("finished", 1, 0.0),
+        ("finished", 1, 0.0, 0),
     ]
 
 
@@ -498,8 +500,8 @@ def test_broken_observer_changes_nothing():
     """What an observer raises does not reach the call."""
 
     class Broken:
-        def __getattr__(self, name):
-            raise RuntimeError(name)
+        def notify(self, event):
+            raise RuntimeError(event)
 
     result, _ = outcome_of(governed(Service("yes"), observers=(Broken(),)))
 

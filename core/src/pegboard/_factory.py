@@ -58,7 +58,12 @@ def make(
     if not plan.external:
         return Instance(plan, provider, provider)
     target = Target(
-        plan.address, plan.policy, plan.offer.distribution, plan.secrets, observers
+        address=plan.address,
+        policy=plan.policy,
+        provider=plan.offer.provider.name,
+        distribution=plan.offer.distribution,
+        secrets=plan.secrets,
+        observers=observers,
     )
     return Instance(plan, provider, Governed(provider, operations, target))
 

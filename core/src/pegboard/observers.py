@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from .errors import CallError
+
+BreakerState = Literal["closed", "open", "half-open"]
 
 
 @dataclass(slots=True)
@@ -15,33 +17,74 @@ class Call:
 
     address: str
     operation: str
+    provider: str
     started: float
     """Seconds on the event loop's clock."""
     ends_at: float
     """The deadline, on the same clock."""
+    request: Any = None
+    """What was asked, where the operation takes one thing: of a model a request."""
     attempts: int = 0
+    first_item: float | None = None
+    """Seconds until the first item of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A call begins."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class CallRetried:
+    """An attempt failed, and the call goes on in *wait* seconds."""
+
+    call: Call
+    error: CallError
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """A call succeeded; a stream when it ended or was left."""
+
+    call: Call
+    elapsed: float
+    result: Any
+    """What was returned; of a stream its last item, None if there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A call failed for good or was cancelled."""
+
+    call: Call
+    error: BaseException
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """The breaker of an instance is in another state."""
+
+    address: str
+    before: BreakerState
+    after: BreakerState
+
+
+Event = CallStarted | CallRetried | CallFinished | CallFailed | BreakerChanged
+"""What observers are told. There will be more kinds: ignore those you do not know."""
 
 
 class Observer(Protocol):
     """
     Something that is told of every governed call.
 
-    Methods are called in order, on the event loop, and must not block. An error that
-    one raises is logged and changes nothing for the call.
+    It is told in order, on the event loop, and must not block. An error that it
+    raises is logged and changes nothing for the call.
     """
 
-    def call_started(self, call: Call) -> None:
-        """Be told that *call* begins."""
-        ...
-
-    def call_retried(self, call: Call, error: CallError, wait: float) -> None:
-        """Be told that *call* failed with *error* and goes on in *wait* seconds."""
-        ...
-
-    def call_finished(self, call: Call, elapsed: float) -> None:
-        """Be told that *call* succeeded; a stream when it ended or was left."""
-        ...
-
-    def call_failed(self, call: Call, error: BaseException, elapsed: float) -> None:
-        """Be told that *call* failed for good or was cancelled."""
+    def notify(self, event: Event) -> None:
+        """Be told that *event* happened."""
         ...

@@ -78,5 +78,5 @@ def _asked_wait(state: RetryCallState) -> float:
     return getattr(_error(state), "retry_after", None) or 0.0
 
 
-def _error(state: RetryCallState) -> BaseException | None:
+def _error(state: RetryCallState) -> Any:
     return state.outcome.exception() if state.outcome else None

@@ -12,6 +12,7 @@ and attempt, so that it is asked anew for each one.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +58,13 @@ def govern(method: Method, operation: Operation, target: Target) -> Method:
 
 def _call(step: Step, operation: Operation, target: Target) -> Method:
     async def call(*args: Any, **kwargs: Any) -> Any:
-        this = target.begin(operation.name)
+        this = target.begin(operation.name, args[0] if args else None)
         try:
             result = await step(this, args, kwargs)
         except BaseException as error:
             target.fail(this, error)
             raise
-        target.finish(this)
+        target.finish(this, result)
         return result
 
     return call
@@ -71,20 +72,23 @@ def _call(step: Step, operation: Operation, target: Target) -> Method:
 
 def _stream(step: Step, operation: Operation, target: Target) -> Method:
     async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
-        this = target.begin(operation.name)
+        this = target.begin(operation.name, args[0] if args else None)
+        last = None
         try:
             source, item = await step(this, args, kwargs)
+            this.first_item = asyncio.get_running_loop().time() - this.started
             async with aclosing(source):
                 while item is not _END:
+                    last = item
                     yield item
                     item = await _next(source, this, target)
         except GeneratorExit:
-            target.finish(this)
+            target.finish(this, last)
             raise
         except BaseException as error:
             target.fail(this, error)
             raise
-        target.finish(this)
+        target.finish(this, last)
 
     return stream
 

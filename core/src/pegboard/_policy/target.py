@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 from pegboard._log import logger_of
 from pegboard.deadline import ends_at
 from pegboard.errors import CallError, DeadlineExceeded, Timeout, hide
-from pegboard.observers import Call
+from pegboard.observers import (
+    Call,
+    CallFailed,
+    CallFinished,
+    CallRetried,
+    CallStarted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pegboard.observers import Observer
+    from pegboard.observers import Event, Observer
     from pegboard.policy import Policy
 
     Method = Callable[..., Any]
@@ -27,39 +33,49 @@ class Target:
 
     address: str
     policy: Policy
+    provider: str
     distribution: str
     """The package that offers the provider."""
     secrets: tuple[str, ...] = ()
     """Texts that no error may show."""
     observers: tuple[Observer, ...] = ()
 
-    def begin(self, operation: str) -> Call:
+    def begin(self, operation: str, request: object = None) -> Call:
         """Return a new call, whose deadline is no later than that of the outer one."""
         now = asyncio.get_running_loop().time()
         end = min(ends_at.get(), now + self.policy.deadline)
-        call = Call(self.address, operation, started=now, ends_at=end)
+        call = Call(self.address, operation, self.provider, now, end, request)
         if self.observers:
-            self._tell("call_started", call)
+            self.tell(CallStarted(call))
         return call
 
-    def retry(self, call: Call, error: BaseException | None, wait: float) -> None:
+    def retry(self, call: Call, error: CallError, wait: float) -> None:
         """Say that *call* goes on after *error* in *wait* seconds."""
-        if isinstance(error, CallError):
-            self._place(call, error)
+        self._place(call, error)
         logger_of(self.address).info("{} Trying again in {:.3g} s.", error, wait)
-        self._tell("call_retried", call, error, wait)
+        self.tell(CallRetried(call, error, wait))
 
-    def finish(self, call: Call) -> None:
-        """Say that *call* succeeded."""
+    def finish(self, call: Call, result: object) -> None:
+        """Say that *call* succeeded with *result*."""
         if self.observers:
-            self._tell("call_finished", call, _elapsed(call))
+            self.tell(CallFinished(call, _elapsed(call), result))
 
     def fail(self, call: Call, error: BaseException) -> None:
         """Say that *call* failed; a ``CallError`` learns where and when."""
         if isinstance(error, CallError):
             self._place(call, error)
             logger_of(self.address).warning("{}", error)
-        self._tell("call_failed", call, error, _elapsed(call))
+        self.tell(CallFailed(call, error, _elapsed(call)))
+
+    def tell(self, event: Event) -> None:
+        """Tell the observers of *event*."""
+        for observer in self.observers:
+            try:
+                observer.notify(event)
+            except Exception as error:  # noqa: BLE001 - observers are foreign code
+                logger_of(self.address).error(
+                    "Observer {} failed at {}: {!r}", observer, event, error
+                )
 
     def classified(self, error: Exception) -> CallError:
         """Return the error that stands for one that the plugin let through."""
@@ -85,15 +101,6 @@ class Target:
         error.attempts = call.attempts
         error.elapsed = _elapsed(call)
         error.redact(self.secrets)
-
-    def _tell(self, event: str, *facts: object) -> None:
-        for observer in self.observers:
-            try:
-                getattr(observer, event)(*facts)
-            except Exception as error:  # noqa: BLE001 - observers are foreign code
-                logger_of(self.address).error(
-                    "Observer {} failed at {}: {!r}", observer, event, error
-                )
 
 
 def _elapsed(call: Call) -> float:
