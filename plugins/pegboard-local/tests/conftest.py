@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from pegboard import ChatRequest, Message
 from pegboard_local._chat import LocalChat
-from pegboard_local._llama import Load, parameters_of
-from pegboard_local._model_file import found
+from pegboard_local._llama import Load, open_server
 from pegboard_local._shared import Models
 from pegboard_local.options import LocalOptions
 
@@ -23,11 +22,7 @@ class Watched:
     """A llama.cpp server that tells what it is asked and what it does."""
 
     def __init__(self, load: Load, begun: Event) -> None:
-        parameters = parameters_of(load, found(load.path))
-        parameters.endpoint_metrics = True
-        import xllamacpp  # noqa: PLC0415 - as the plugin does
-
-        self._server = xllamacpp.Server(parameters)
+        self._server = open_server(load)
         self.bodies: list[dict[str, Any]] = []
         self.chunks: list[dict[str, Any]] = []
         self._begun = begun

@@ -10,7 +10,7 @@ import pytest
 from pegboard import Pegboard
 from pegboard.testing.chat import ChatModelContract, StreamingChatContract
 
-SETTINGS = {"provider": "local", "context_length": 1024}
+SETTINGS = {"provider": "local", "context_length": 1024, "temperature": 0}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,7 +23,7 @@ def _loaded() -> Iterator[None]:
 
 
 class TestLocal(ChatModelContract, StreamingChatContract):
-    enough_tokens = 30
+    enough_tokens = 80
 
     @pytest.fixture
     def settings(self) -> dict[str, Any]:

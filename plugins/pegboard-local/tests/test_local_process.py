@@ -76,6 +76,12 @@ before = dict(os.environ)
 ask()
 assert os.environ == before
 """
+FREED_AT_ONCE = """
+from pegboard_local._llama import Load, open_server
+for _ in range(8):
+    open_server(Load(None, 256, None, None, None))
+print(2)
+"""
 SCRIPTS = {
     "not closed": "ask()",
     "closed": CLOSED,
@@ -84,6 +90,7 @@ SCRIPTS = {
     "forked": FORKED,
     "used in a fork": USED_IN_A_FORK,
     "forked before": FORKED_BEFORE,
+    "freed at once": FREED_AT_ONCE,
     "environment": ENVIRONMENT,
 }
 

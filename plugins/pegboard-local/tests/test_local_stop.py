@@ -111,7 +111,7 @@ async def test_a_deadline_stops(chat, ask, opened):
             ]
 
     await chat.complete(ask())
-    settings = {"provider": "watched", "policy": {"deadline": 0.5}}
+    settings = {"provider": "watched", "policy": {"deadline": 0.1}}
     board = Pegboard.isolated({"llm": {"default": settings}}, plugins=[Plugin()])
     with pytest.raises(DeadlineExceeded):
         await board.llm().complete("Tell me a long story.", max_tokens=900)

@@ -46,9 +46,9 @@ def open_server(load: Load) -> Any:
 
     """
     path = found(load.path)
-    parameters = parameters_of(load, path)
+    parameters = _parameters(load, path)
     try:
-        return _library().Server(parameters)
+        server = _library().Server(parameters)
     except RuntimeError as error:
         template = " chat_template may be wrong," if load.chat_template else ""
         msg = (
@@ -56,9 +56,13 @@ def open_server(load: Load) -> Any:
             f"{template} or memory is short."
         )
         raise Unavailable(msg, retryable=False, request_sent="no") from error
+    # A server that is freed before it has begun to serve never ends. It has begun
+    # when it answers.
+    server.handle_metrics()
+    return server
 
 
-def parameters_of(load: Load, path: Path) -> Any:
+def _parameters(load: Load, path: Path) -> Any:
     """Return what llama.cpp has to know to load the model in *path*."""
     parameters = _library().CommonParams()
     parameters.model.path = str(path)
@@ -68,6 +72,7 @@ def parameters_of(load: Load, path: Path) -> Any:
     parameters.n_parallel = 1
     parameters.cache_ram_mib = 0  # or it keeps up to 8 GB of earlier conversations
     parameters.verbosity = SILENT
+    parameters.endpoint_metrics = True
     if load.threads is not None:
         parameters.cpuparams.n_threads = load.threads
         parameters.cpuparams_batch.n_threads = load.threads
