@@ -21,7 +21,7 @@ from pegboard._plan import Head
 from pegboard._plugins.registry import Registry
 from pegboard._settings.settings import PluginSettings, TopLevel
 from pegboard._settings.tree import FAMILIES, grow, leaves
-from pegboard.policy import Policy
+from pegboard.policy import BreakerPolicy, Policy
 from pydantic import BaseModel, SecretStr
 
 if TYPE_CHECKING:
@@ -223,6 +223,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "top-level": lambda: fields(TopLevel),
     "instance": lambda: fields(Head),
     "policy": lambda: fields(Policy),
+    "breaker": lambda: fields(BreakerPolicy),
     "plugins": lambda: fields(PluginSettings),
     "providers": providers,
     "hooks": hook_list,

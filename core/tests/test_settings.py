@@ -7,7 +7,7 @@ import pegboard
 import pytest
 from pegboard import Options, Pegboard, errors
 from pegboard._settings.settings import TopLevel
-from pegboard.policy import Policy
+from pegboard.policy import BreakerPolicy, Policy
 from pydantic import SecretStr
 
 
@@ -255,26 +255,47 @@ SAMPLES = {
     "deadline": ("17.5", 17.5),
     "attempts": ("9", 9),
     "attempt_timeout": ("2.5", 2.5),
+    "idle_timeout": ("3.5", 3.5),
     "backoff": ("0.25", 0.25),
     "max_backoff": ("3.5", 3.5),
     "max_retry_after": ("4.5", 4.5),
+    "retry_quota": ("77", 77),
+    "concurrency": ("4", 4),
+    "requests_per_minute": ("60", 60.0),
+    "tokens_per_minute": ("9000", 9000.0),
+    "breaker.enabled": ("false", False),
+    "breaker.failures": ("7", 7),
+    "breaker.failure_rate": ("0.25", 0.25),
+    "breaker.minimum_calls": ("20", 20),
+    "breaker.window": ("10", 10.0),
+    "breaker.slow_call": ("5", 5.0),
+    "breaker.open_for": ("12", 12.0),
+    "breaker.probes": ("2", 2),
 }
+
+
+def test_every_field_of_the_policy_has_a_sample():
+    """No field is left out of the test below."""
+    inner = {f"breaker.{field}" for field in BreakerPolicy.model_fields}
+
+    assert set(SAMPLES) == (Policy.model_fields.keys() - {"breaker"}) | inner
 
 
 @pytest.mark.parametrize(
     "section", ["PEGBOARD_POLICY", "PEGBOARD_LLM__DEFAULT__POLICY"]
 )
-@pytest.mark.parametrize("field", Policy.model_fields)
+@pytest.mark.parametrize("field", SAMPLES)
 def test_every_policy_variable_takes_effect(section, field, monkeypatch):
     """Each field of the policy can be set for all, and for one instance."""
     text, expected = SAMPLES[field]
-    monkeypatch.setenv(f"{section}__{field.upper()}", text)
+    variable = f"{section}__{field.replace('.', '__').upper()}"
+    monkeypatch.setenv(variable, text)
     board = opened(settings={"llm": {"default": {"provider": "echo"}}})
 
     shown, origin = value(board, f"policy.{field}")
 
     assert shown == str(expected)
-    assert origin == f"environment {section}__{field.upper()}"
+    assert origin == f"environment {variable}"
 
 
 TOP_SAMPLES = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from ._plan import RESERVED
 from ._settings.tree import leaves, origin_at
@@ -70,21 +72,27 @@ def _beside(plan: Plan) -> Iterator[Value]:
 def _options(plan: Plan) -> Iterator[Value]:
     secret = secret_fields(type(plan.options))
     for value in _values(plan.options, plan.section):
-        is_set = bool(getattr(plan.options, value.key))
+        is_set = bool(getattr(plan.options, value.key, None))
         shown = ("set" if is_set else "not set") if value.key in secret else value.shown
         yield Value(value.key, shown, value.origin)
 
 
-def _values(model: Any, tree: Tree) -> Iterator[Value]:
+def _values(model: BaseModel, tree: Tree, prefix: str = "") -> Iterator[Value]:
     for key in type(model).model_fields:
+        value, node = getattr(model, key), tree.get(key)
+        if isinstance(value, BaseModel):
+            inner = node if isinstance(node, dict) else {}
+            yield from _values(value, inner, f"{prefix}{key}.")
+            continue
         origin = origin_at(tree, [key])
-        node = tree.get(key)
         if origin is None and isinstance(node, dict):
             origin = ", ".join(sorted({s.origin for _, s in leaves(node)}))
-        yield Value(key, _shown(getattr(model, key)), origin or DEFAULT)
+        yield Value(f"{prefix}{key}", _shown(value), origin or DEFAULT)
 
 
 def _shown(value: object) -> str:
     if isinstance(value, (set, frozenset)):  # whose order no two processes share
         value = sorted(value, key=str)
+    if isinstance(value, FunctionType):
+        return f"{value.__module__}:{value.__qualname__}"
     return str(value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .errors import CallError
 
 BreakerState = Literal["closed", "open", "half-open"]
@@ -25,8 +27,14 @@ class Call:
     request: Any = None
     """What was asked, where the operation takes one thing: of a model a request."""
     attempts: int = 0
+    streams: bool = False
+    """Whether it yields items."""
     first_item: float | None = None
     """Seconds until the first item of a stream."""
+    at_end: list[Callable[[BaseException | None, Any], None]] = field(
+        default_factory=list, repr=False
+    )
+    """The policy's own: what comes back when a stream has ended."""
 
 
 @dataclass(frozen=True, slots=True)

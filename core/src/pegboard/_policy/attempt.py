@@ -40,7 +40,7 @@ async def until(
 
     """
     if end <= asyncio.get_running_loop().time():
-        raise target.overdue(call)
+        raise target.overdue(call, request_sent="no")
     token = ends_at.set(end)
     limit = asyncio.timeout_at(None if end == math.inf else end)
     try:

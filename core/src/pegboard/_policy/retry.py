@@ -17,45 +17,80 @@ if TYPE_CHECKING:
 
     from .target import Step, Target
 
-    Again = Callable[[], Awaitable[Any]]
+    Attempt = Callable[[], Awaitable[Any]]
 
 
 def retry(attempt: Step, target: Target, *, repeatable: bool) -> Step:
     """Return a step that makes *attempt* again as the policy allows."""
-    policy = target.policy
+    policy, quota = target.policy, target.quota
 
     async def step(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            return await attempt(call, args, kwargs)
+            result = await attempt(call, args, kwargs)
         except CallError as error:
             if policy.attempts == 1 or not _may_repeat(error, repeatable):
                 raise
             first = error
-        return await _go_on(first, call, lambda: attempt(call, args, kwargs))
+        else:
+            quota.give()
+            return result
+        again = Again(first, target, call, lambda: attempt(call, args, kwargs))
+        return await again.run(repeatable=repeatable)
 
-    async def _go_on(first: CallError, call: Call, again: Again) -> Any:
+    return step
+
+
+class Again:
+    """A call whose first attempt has failed."""
+
+    def __init__(
+        self, first: CallError, target: Target, call: Call, attempt: Attempt
+    ) -> None:
+        self._failed = [first]
+        self._target = target
+        self._call = call
+        self._attempt = attempt
+        self._paid = 0
+        self._is_broke = False
+
+    async def run(self, *, repeatable: bool) -> Any:
+        """Make the attempts that are left and return the result."""
         # Imported and run only after a failure: it costs more than the whole policy.
         from tenacity import AsyncRetrying, wait_random_exponential  # noqa: PLC0415
 
+        policy = self._target.policy
         jitter = wait_random_exponential(policy.backoff, policy.max_backoff)
-        failed = [first]
-
-        async def next_attempt() -> Any:
-            if failed:
-                raise failed.pop()
-            return await again()
-
-        return await AsyncRetrying(
+        retrying = AsyncRetrying(
             retry=lambda state: _may_repeat(_error(state), repeatable),
             wait=lambda state: max(jitter(state), _asked_wait(state)),
-            stop=lambda state: _is_over(state, call, policy),
-            before_sleep=lambda state: target.retry(
-                call, _error(state), state.upcoming_sleep
-            ),
+            stop=self._must_stop,
+            before_sleep=self._tell,
             reraise=True,
-        )(next_attempt)
+        )
+        try:
+            result: Any = await retrying(self._next_attempt)
+        except CallError as error:
+            if self._is_broke:
+                raise self._target.broke() from error
+            raise
+        self._target.quota.give(self._paid)
+        return result
 
-    return step
+    async def _next_attempt(self) -> Any:
+        if self._failed:
+            raise self._failed.pop()
+        return await self._attempt()
+
+    def _must_stop(self, state: RetryCallState) -> bool:
+        """Return whether no attempt is left, none would be in time, or none is paid."""
+        if _is_over(state, self._call, self._target.policy):
+            return True
+        self._paid = self._target.quota.take(_error(state))
+        self._is_broke = self._paid == 0
+        return self._is_broke
+
+    def _tell(self, state: RetryCallState) -> None:
+        self._target.retry(self._call, _error(state), state.upcoming_sleep)
 
 
 def _may_repeat(error: BaseException | None, repeatable: bool) -> bool:  # noqa: FBT001 - private

@@ -3,7 +3,7 @@ The policy's layers, in order.
 
 A call passes them from the outside in:
 
-    observe( deadline( retry( attempt timeout( call ))))
+    observe( deadline( retry + quota( limits( breaker( attempt timeout( call ))))))
 
 The deadline is fixed when a call begins (``Target.begin``) and every layer inside
 keeps to it. What decides whether an attempt may be made at all stands between retry
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pegboard.errors import CallError
 
 from .attempt import attempt, until
+from .guards import break_circuit, limit_concurrency, limit_rate, limit_tokens
 from .retry import retry
 
 if TYPE_CHECKING:
@@ -51,14 +52,29 @@ def govern(method: Method, operation: Operation, target: Target) -> Method:
     """Return *method* as callers get it: under the policy of *target*."""
     work = _open(method) if operation.streams else method
     step = attempt(work, target)
+    step = _guarded(step, target)
     step = retry(step, target, repeatable=operation.repeatable)
     outermost = _stream if operation.streams else _call
     return outermost(step, operation, target)
 
 
+def _guarded(step: Step, target: Target) -> Step:
+    """Return *step* behind the guards that the policy asks for."""
+    section = target.section
+    if target.policy.breaker.enabled:
+        step = break_circuit(step, target.breaker, section)
+    if target.requests is not None:
+        step = limit_rate(step, target.requests, section, lambda _: 1.0)
+    if target.tokens is not None:
+        step = limit_tokens(step, target.tokens, section)
+    if target.bulkhead is not None:
+        step = limit_concurrency(step, target.bulkhead, section)
+    return step
+
+
 def _call(step: Step, operation: Operation, target: Target) -> Method:
     async def call(*args: Any, **kwargs: Any) -> Any:
-        this = target.begin(operation.name, args[0] if args else None)
+        this = target.begin(operation, args[0] if args else None)
         try:
             result = await step(this, args, kwargs)
         except BaseException as error:
@@ -72,25 +88,34 @@ def _call(step: Step, operation: Operation, target: Target) -> Method:
 
 def _stream(step: Step, operation: Operation, target: Target) -> Method:
     async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
-        this = target.begin(operation.name, args[0] if args else None)
+        this = target.begin(operation, args[0] if args else None)
         last = None
         try:
             source, item = await step(this, args, kwargs)
-            this.first_item = asyncio.get_running_loop().time() - this.started
+            this.first_item = _now() - this.started
             async with aclosing(source):
                 while item is not _END:
                     last = item
                     yield item
                     item = await _next(source, this, target)
-        except GeneratorExit:
+        except GeneratorExit as left:
+            _end(this, left, last)
             target.finish(this, last)
             raise
         except BaseException as error:
+            _end(this, error, last)
             target.fail(this, error)
             raise
+        _end(this, None, last)
         target.finish(this, last)
 
     return stream
+
+
+def _end(call: Call, error: BaseException | None, last: Any) -> None:
+    """Give back what the guards lent to a stream, which ended with *error* or None."""
+    while call.at_end:
+        call.at_end.pop()(error, last)
 
 
 def _open(method: Method) -> Method:
@@ -109,7 +134,12 @@ def _open(method: Method) -> Method:
 
 async def _next(source: AsyncGenerator[Any], call: Call, target: Target) -> Any:
     try:
-        return await until(call.ends_at, call, target, lambda: anext(source, _END))
+        end = min(call.ends_at, _now() + target.policy.idle_timeout)
+        return await until(end, call, target, lambda: anext(source, _END))
     except CallError as error:
         error.in_stream = True
         raise
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pegboard._log import logger_of
 from pegboard.deadline import ends_at
-from pegboard.errors import CallError, DeadlineExceeded, Timeout, hide
+from pegboard.errors import (
+    CallError,
+    DeadlineExceeded,
+    RetryQuotaExhausted,
+    Timeout,
+    hide,
+)
 from pegboard.observers import (
+    BreakerChanged,
     Call,
     CallFailed,
     CallFinished,
@@ -17,17 +24,25 @@ from pegboard.observers import (
     CallStarted,
 )
 
+from .breaker import Breaker
+from .limits import Bulkhead, Rate
+from .quota import RetryQuota
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pegboard.observers import Event, Observer
+    from pegboard.contracts.declare import Operation
+    from pegboard.errors import RequestSent
+    from pegboard.observers import BreakerState, Event, Observer
     from pegboard.policy import Policy
 
     Method = Callable[..., Any]
     Step = Callable[[Call, tuple[Any, ...], dict[str, Any]], Awaitable[Any]]
 
+Made = TypeVar("Made")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Target:
     """An instance that calls go to."""
 
@@ -39,12 +54,31 @@ class Target:
     secrets: tuple[str, ...] = ()
     """Texts that no error may show."""
     observers: tuple[Observer, ...] = ()
+    quota: RetryQuota = field(init=False)
+    breaker: Breaker = field(init=False)
+    requests: Rate | None = field(init=False)
+    tokens: Rate | None = field(init=False)
+    bulkhead: Bulkhead | None = field(init=False)
 
-    def begin(self, operation: str, request: object = None) -> Call:
+    def __post_init__(self) -> None:
+        policy = self.policy
+        self.quota = RetryQuota(policy.retry_quota)
+        self.breaker = Breaker(policy.breaker, self._breaker_changed)
+        self.requests = _made(Rate, policy.requests_per_minute)
+        self.tokens = _made(Rate, policy.tokens_per_minute)
+        self.bulkhead = _made(Bulkhead, policy.concurrency)
+
+    @property
+    def section(self) -> str:
+        """The settings that say how calls to it behave."""
+        return f"[{self.address}.policy]"
+
+    def begin(self, operation: Operation, request: object = None) -> Call:
         """Return a new call, whose deadline is no later than that of the outer one."""
         now = asyncio.get_running_loop().time()
         end = min(ends_at.get(), now + self.policy.deadline)
-        call = Call(self.address, operation, self.provider, now, end, request)
+        call = Call(self.address, operation.name, self.provider, now, end, request)
+        call.streams = operation.streams
         if self.observers:
             self.tell(CallStarted(call))
         return call
@@ -85,15 +119,26 @@ class Target:
         )
         return CallError(msg)
 
-    def overdue(self, call: Call) -> Timeout:
+    def overdue(self, call: Call, request_sent: RequestSent = "maybe") -> Timeout:
         """Return the error of *call*, whose time is over."""
-        section = f"[{self.address}.policy]"
         if asyncio.get_running_loop().time() >= call.ends_at:
-            msg = f"took longer than its deadline. Raise deadline in {section}."
-            return DeadlineExceeded(msg)
-        limit = f"{self.policy.attempt_timeout:g} s"
-        msg = f"took longer than {limit}. Raise attempt_timeout in {section}."
-        return Timeout(msg)
+            msg = f"took longer than its deadline. Raise deadline in {self.section}."
+            return DeadlineExceeded(msg, request_sent=request_sent)
+        name = "attempt_timeout" if call.first_item is None else "idle_timeout"
+        limit = f"{getattr(self.policy, name):g} s"
+        return Timeout(f"took longer than {limit}. Raise {name} in {self.section}.")
+
+    def broke(self) -> CallError:
+        """Return the error of a call that was not repeated for want of quota."""
+        msg = (
+            "failed and was not tried again: too many calls were, lately. "
+            f"See retry_quota in {self.section}."
+        )
+        return RetryQuotaExhausted(msg)
+
+    def _breaker_changed(self, before: BreakerState, after: BreakerState) -> None:
+        logger_of(self.address).warning("The breaker is {} (was {}).", after, before)
+        self.tell(BreakerChanged(self.address, before, after))
 
     def _place(self, call: Call, error: CallError) -> None:
         error.address = call.address
@@ -101,6 +146,10 @@ class Target:
         error.attempts = call.attempts
         error.elapsed = _elapsed(call)
         error.redact(self.secrets)
+
+
+def _made(kind: Callable[[Any], Made], limit: float | None) -> Made | None:
+    return None if limit is None else kind(limit)
 
 
 def _elapsed(call: Call) -> float:
