@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from typing_extensions import TypeForm
 
+from ._composition import composed
 from ._explain import Explanation, explain
 from ._factory import Instance, load_factory, make
 from ._llm import LLM, Model
@@ -207,7 +208,7 @@ class Pegboard:
             except PluginError as error:
                 message = str(error).removeprefix(f"{address}: ")
                 found.append(Problem(address, message))
-        return found
+        return list(dict.fromkeys(found))
 
     def explain(self, address: str) -> Explanation:
         """
@@ -267,6 +268,7 @@ class Pegboard:
             chat=instance.handle,
             capabilities=instance.plan.capabilities,
             drops_unsupported=instance.plan.drops_unsupported,
+            streams="StreamingChat" in instance.plan.contracts,
         )
         return LLM(model)
 
@@ -284,21 +286,30 @@ class Pegboard:
                 msg = f"{address}: the board is closed."
                 raise PegboardError(msg)
             if address not in self._instances:
-                self._instances[address] = make(
-                    self._plan(address, contract),
-                    self._settings,
-                    self._active_observers(),
-                    self._clock,
-                )
+                self._instances[address] = self._make(self._plan(address, contract))
             instance = self._instances[address]
         if contract and contract.name not in instance.plan.contracts:
             raise SettingsError(_lacks(instance.plan, contract))
         return instance
 
+    def _make(self, plan: Plan) -> Instance:
+        """Return the instance of *plan*; those it is made of are made before it."""
+        targets = {
+            target.address.partition(".")[2]: self._instance(target.address, None)
+            for target in plan.targets
+        }
+        handles = {name: instance.handle for name, instance in targets.items()}
+        observers = self._active_observers()
+        return make(plan, self._settings, observers, self._clock, handles)
+
     def _plan(self, address: str, contract: ContractInfo | None) -> Plan:
         embedded = contract.embedded if contract else _embedded(address)
-        section = self._settings.section(address, embedded=embedded)
-        return plan(address, section, self._settings, self._registry, self._fetched)
+
+        def plan_of(address: str) -> Plan:
+            section = self._settings.section(address, embedded=embedded)
+            return plan(address, section, self._settings, self._registry, self._fetched)
+
+        return composed(plan_of(address), plan_of, self._settings.addresses())
 
     def _active_observers(self) -> tuple[Observer, ...]:
         if self._observers is None:

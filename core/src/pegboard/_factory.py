@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._adapted import Adapted
 from ._log import logger_of
 from ._policy.stack import Governed
 from ._policy.target import Target
@@ -12,7 +13,7 @@ from .descriptors import Context
 from .errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ._plan import Plan
     from ._plugins.registry import Offer
@@ -34,17 +35,21 @@ class Instance:
 
 
 def make(
-    plan: Plan, settings: Settings, observers: tuple[Observer, ...], clock: Clock
+    plan: Plan,
+    settings: Settings,
+    observers: tuple[Observer, ...],
+    clock: Clock,
+    targets: Mapping[str, Any],
 ) -> Instance:
     """
-    Return the instance that *plan* describes.
+    Return the instance that *plan* describes, which is made of *targets*.
 
     Raises:
         PluginError: The provider's SDK is missing, or the provider lacks operations.
 
     """
     factory = load_factory(plan.offer)
-    context = Context(plan.address, settings.data_folder, clock)
+    context = Context(plan.address, settings.data_folder, clock, targets)
     provider = factory(plan.options, context)
     operations = [o for c in plan.contracts.values() for o in c.operations.values()]
     missing = [o.name for o in operations if not hasattr(provider, o.name)]
@@ -55,8 +60,9 @@ def make(
         )
         raise PluginError(msg)
     logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
+    called = Adapted(provider, plan.functions) if plan.functions else provider
     if not plan.external:
-        return Instance(plan, provider, provider)
+        return Instance(plan, provider, called)
     target = Target(
         address=plan.address,
         policy=plan.policy,
@@ -65,7 +71,7 @@ def make(
         secrets=plan.secrets,
         observers=observers,
     )
-    return Instance(plan, provider, Governed(provider, operations, target))
+    return Instance(plan, provider, Governed(called, operations, target))
 
 
 def load_factory(offer: Offer) -> Callable[[Any, Context], object]:

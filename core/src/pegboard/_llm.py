@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
-from ._draft import Draft, estimated_usage
 from ._schema import checked_schema, parsed
 from ._suggest import suggest
 from .contracts.chat import (
@@ -23,6 +22,7 @@ from .contracts.chat import (
     Usage,
     Vendor,
 )
+from .draft import Draft, estimated_usage
 from .errors import CallError, InvalidReply, InvalidRequest, Unsupported
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class Model:
     """``ChatModel``, and ``StreamingChat`` if it has that."""
     capabilities: frozenset[str]
     drops_unsupported: bool
+    streams: bool
+    """Whether it keeps ``StreamingChat``, with these settings."""
 
 
 class LLM:
@@ -158,8 +160,11 @@ class LLM:
 
         """
         request, dropped = self._request("stream", prompt, parameters)
-        if not hasattr(self._model.chat, "stream"):
-            msg = f"{self._model.provider} cannot stream. Use complete instead."
+        if not self._model.streams:
+            msg = (
+                f"{self._model.provider} cannot stream with these settings. "
+                "Use complete instead."
+            )
             raise self._placed(Unsupported(msg), "stream")
         return ReplyStream(self, request, dropped)
 

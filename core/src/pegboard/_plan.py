@@ -12,11 +12,11 @@ from ._settings.references import UnresolvedError, resolve
 from ._settings.tree import DEFAULT, Setting, Tree, grow, leaves, overlaid
 from .descriptors import LLMProvider
 from .errors import PluginError, Problem, SettingsError
-from .options import Options, secret_fields
+from .options import Function, Options, secret_fields
 from .policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ._plugins.registry import Offer, Registry
     from ._settings.references import Fetched
@@ -37,11 +37,18 @@ class Head(BaseModel):
     """Whether calls go through the policy. Default: as the provider says."""
     on_unsupported: Literal["refuse", "drop"] = "refuse"
     """What happens to llm parameters that the provider does not claim."""
+    filter_request: Function | None = None
+    """Function from an llm request to the one that is sent; raises to send nothing."""
+    validate_reply: Function | None = None
+    """Function that is given every llm reply and raises if it is no good."""
+    transform_reply: Function | None = None
+    """Function from an llm reply to the one that is returned. Excludes streams."""
     policy: dict[str, Any] = {}
     """The policy, as far as it differs from ``[policy]``."""
 
 
 RESERVED = tuple(Head.model_fields)
+FUNCTIONS = ("filter_request", "validate_reply", "transform_reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Plan:
     """Everything that is needed to make an instance, checked."""
 
     address: str
+    head: Head = field(repr=False)
     offer: Offer
     section: Tree = field(repr=False)
     """What was set, by key, with origins: options and what is said beside them."""
@@ -59,15 +67,24 @@ class Plan:
     external: bool
     drops_unsupported: bool
     secrets: tuple[str, ...] = field(repr=False)
+    targets: tuple[Plan, ...] = ()
+    """The plans of the instances that this one is made of."""
+
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """The user's own functions around its calls."""
+        given = {name: getattr(self.head, name) for name in FUNCTIONS}
+        return {name: function for name, function in given.items() if function}
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the provider claims with these options."""
+        """What the provider claims with these options, and all its targets too."""
         provider = self.offer.provider
         if not isinstance(provider, LLMProvider):
             return frozenset()
         claims = provider.capabilities
-        return claims(self.options) if callable(claims) else claims
+        own = claims(self.options) if callable(claims) else claims
+        return own.intersection(*(target.capabilities for target in self.targets))
 
 
 def plan(
@@ -94,18 +111,19 @@ def plan(
     given = {key: node for key, node in resolved.items() if key not in RESERVED}
     background = Background(secrets=hidden, variables=offer.provider.env)
     options = validated(model, given, address, background)
-    policy_tree = settings.policy(whole)
+    policy_tree = _policy_tree(offer, whole, settings)
     policy = validated(Policy, policy_tree, f"{address}.policy")
     if problems or isinstance(policy, list) or isinstance(options, list):
         raise SettingsError(*problems, *_found(policy), *_found(options))
     return Plan(
         address=address,
+        head=head,
         offer=offer,
         section=whole,
         options=options,
         policy=policy,
         policy_tree=policy_tree,
-        contracts=registry.contracts(offer),
+        contracts=_contracts(registry.contracts(offer), head),
         external=offer.provider.external if head.external is None else head.external,
         drops_unsupported=head.on_unsupported == "drop",
         secrets=hidden,
@@ -116,6 +134,10 @@ def _head(address: str, section: Tree) -> Head:
     head = validated(Head, section, address)
     if isinstance(head, list):
         raise SettingsError(*head)
+    misplaced = [] if address.startswith("llm.") else section.keys() & FUNCTIONS
+    if misplaced:
+        key = min(misplaced)
+        raise SettingsError(Problem(f"{address}.{key}", "is for language models only."))
     return head
 
 
@@ -137,6 +159,23 @@ def _with_defaults(offer: Offer, section: Tree, settings: Settings) -> Tree:
     }
     variables: Tree = {option: value for option, value in found.items() if value}
     return overlaid(overlaid(defaults, variables), section)
+
+
+def _policy_tree(offer: Offer, section: Tree, settings: Settings) -> Tree:
+    """Return the policy of *section*; ``[policy]`` is for those who do the work."""
+    if offer.provider.targets is None:
+        return settings.policy(section)
+    own = section.get("policy", {})
+    return own if isinstance(own, dict) else {}
+
+
+def _contracts(
+    offered: Mapping[str, ContractInfo], head: Head
+) -> Mapping[str, ContractInfo]:
+    """Return what is *offered* without streams where replies must be whole first."""
+    if head.transform_reply is None:
+        return offered
+    return {name: info for name, info in offered.items() if name != "StreamingChat"}
 
 
 def _options_model(offer: Offer) -> type[Options]:

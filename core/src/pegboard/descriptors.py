@@ -27,6 +27,12 @@ class Context:
     """Where it may keep files. Not created yet."""
     clock: Callable[[], float] = time.time
     """The time of day, in seconds since 1970; tests bring their own."""
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    """
+    What the instances that its options name are called through, by name.
+
+    Each is under its own policy. See ``Provider.targets``.
+    """
 
     @property
     def name(self) -> str:
@@ -61,6 +67,13 @@ class Provider:
     """Option values under every other layer; ``policy`` may be one of them."""
     env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Option -> variable names that users already have, tried in this order."""
+    targets: str | None = None
+    """
+    The option with the names of other instances of the family, if it is made of some.
+
+    Its value is a list of names or a table by name. The instance then claims no more
+    than all of them do, and ``[policy]`` acts on them, not on it again.
+    """
     summary: str = ""
     """A few words for lists."""
 

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, get_args
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn, get_args
 
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ImportString,
+    SecretBytes,
+    SecretStr,
+)
+
+
+def _is_plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(function):
+        msg = f"{function.__qualname__} is async. Name a plain function"
+        raise ValueError(msg)
+    return function
+
+
+Function = Annotated[ImportString[Callable[..., Any]], AfterValidator(_is_plain)]
+"""A function of the user's, as ``"package.module:name"`` or itself."""
 
 
 class Options(BaseModel):

@@ -24,7 +24,7 @@ CHARACTERS_PER_TOKEN = 4
 class Draft:
     """What has arrived of a reply."""
 
-    def __init__(self, request: ChatRequest, dropped: tuple[str, ...]) -> None:
+    def __init__(self, request: ChatRequest, dropped: tuple[str, ...] = ()) -> None:
         self._request = request
         self._dropped = dropped
         self._parts: list[Part | list[str]] = []

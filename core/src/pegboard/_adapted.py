@@ -1,0 +1,110 @@
+"""A language model with the user's own functions before and after it."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+from .contracts.chat import ChatRequest, Finished, Reply
+from .draft import Draft
+from .errors import InvalidReply, InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from .contracts.chat import StreamEvent
+    from .errors import CallError
+
+
+class Adapted:
+    """
+    Stands for a model wherever it is called, so that no way leads around a function.
+
+    A function that raises, or returns what it should not, fails the call: before the
+    model is asked, nothing is sent.
+    """
+
+    def __init__(self, model: Any, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._model = model
+        self._functions = functions
+
+    def __repr__(self) -> str:
+        return f"<{self._model!r} with {', '.join(self._functions)}>"
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Ask the model what is left of *request*; return what is made of its reply."""
+        reply: Reply = await self._model.complete(self._filtered(request))
+        self._validate(reply)
+        return self._transformed(reply)
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Ask the same for a stream, whose end comes only if the reply is good."""
+        filtered = self._filtered(request)
+        draft = Draft(filtered)
+        async with aclosing(self._model.stream(filtered)) as events:
+            async for event in events:
+                draft.add(event)
+                if isinstance(event, Finished):
+                    self._validate(draft.reply())
+                yield event
+
+    def _filtered(self, request: ChatRequest) -> ChatRequest:
+        function = self._functions.get("filter_request")
+        if function is None:
+            return request
+        filtered: ChatRequest = _called(function, request, ChatRequest, _unsent)
+        return filtered
+
+    def _validate(self, reply: Reply) -> None:
+        function = self._functions.get("validate_reply")
+        if function is not None:
+            _called(function, reply, NoneType, _unusable("validate_reply", reply))
+
+    def _transformed(self, reply: Reply) -> Reply:
+        function = self._functions.get("transform_reply")
+        if function is None:
+            return reply
+        failed = _unusable("transform_reply", reply)
+        transformed: Reply = _called(function, reply, Reply, failed)
+        return transformed
+
+
+class _WrongResultError(Exception):
+    """A function returned what it must not."""
+
+
+def _called(
+    function: Callable[..., Any],
+    value: object,
+    kind: type,
+    failed: Callable[[Exception], CallError],
+) -> Any:
+    """Return what *function* makes of *value*, which must be a *kind*."""
+    try:
+        result = function(value)
+    except Exception as error:
+        raise failed(error) from error
+    if isinstance(result, kind):
+        return result
+    msg = f"it returned a {type(result).__name__}, not a {kind.__name__}"
+    raise failed(_WrongResultError(msg))
+
+
+def _unsent(error: Exception) -> CallError:
+    # What the function says may hold just what must not get out, such as into a log.
+    is_ours = isinstance(error, _WrongResultError)
+    reason = str(error) if is_ours else f"it raised {type(error).__name__}"
+    msg = f"filter_request failed: {reason}. Nothing was sent."
+    return InvalidRequest(msg, request_sent="no")
+
+
+def _unusable(name: str, reply: Reply) -> Callable[[Exception], CallError]:
+    def failed(error: Exception) -> CallError:
+        is_ours = isinstance(error, _WrongResultError)
+        reason = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        unusable = InvalidReply(f"{name} failed: {reason}.", request_sent="yes")
+        unusable.partial = reply
+        return unusable
+
+    return failed
