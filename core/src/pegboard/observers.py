@@ -24,6 +24,8 @@ class Call:
     """Seconds on the event loop's clock."""
     ends_at: float
     """The deadline, on the same clock."""
+    clock: Callable[[], float] = field(repr=False)
+    """The event loop's clock."""
     request: Any = None
     """What was asked, where the operation takes one thing: of a model a request."""
     attempts: int = 0

@@ -42,15 +42,23 @@ FAILURES = (Timeout, ConnectionFailed, Unavailable, InvalidReply)
 def break_circuit(inner: Step, breaker: Breaker, section: str) -> Step:
     """Return *inner*, refused while *breaker* is open."""
 
+    # Every call passes here, so nothing is made that only a stream needs.
     async def step(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        permit = breaker.acquire(_now())
+        permit = breaker.acquire(call.clock())
         if permit is None:
-            raise _refusal(breaker.wait(_now()), section)
-
-        def end(error: BaseException | None, _result: Any) -> None:
-            breaker.settle(permit, outcome_of(error), _now())
-
-        return await _lent(inner, end, call, args, kwargs)
+            raise _refusal(breaker.wait(call.clock()), section)
+        try:
+            result = await inner(call, args, kwargs)
+        except BaseException as error:
+            breaker.settle(permit, outcome_of(error), call.clock())
+            raise
+        if call.streams:
+            call.at_end.append(
+                lambda error, _: breaker.settle(permit, outcome_of(error), call.clock())
+            )
+        else:
+            breaker.settle(permit, "success", call.clock())
+        return result
 
     return step
 
@@ -62,7 +70,7 @@ def limit_rate(
 
     async def step(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         share = amount(call.request)
-        wait = rate.take(share, _now())
+        wait = rate.take(share, call.clock())
         if wait:
             await _wait_turn(rate, share, wait, call, section)
 
@@ -144,7 +152,7 @@ async def _lent(
 async def _wait_turn(
     rate: Rate, share: float, wait: float, call: Call, section: str
 ) -> None:
-    if _now() + wait >= call.ends_at:
+    if call.clock() + wait >= call.ends_at:
         rate.give(share)
         msg = (
             f"the limits of {section} would make it wait {wait:.3g} s, which is "
@@ -165,7 +173,3 @@ def _refusal(wait: float, section: str) -> CallError:
         f"See breaker in {section}."
     )
     return CircuitOpen(msg, retry_after=wait)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pegboard.errors import CallError
@@ -105,7 +104,7 @@ def _is_over(state: RetryCallState, call: Call, policy: Policy) -> bool:
     return (
         state.attempt_number >= policy.attempts
         or _asked_wait(state) > policy.max_retry_after
-        or asyncio.get_running_loop().time() + state.upcoming_sleep >= call.ends_at
+        or call.clock() + state.upcoming_sleep >= call.ends_at
     )
 
 

@@ -12,7 +12,6 @@ and attempt, so that it is asked anew for each one.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +91,7 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
         last = None
         try:
             source, item = await step(this, args, kwargs)
-            this.first_item = _now() - this.started
+            this.first_item = this.clock() - this.started
             async with aclosing(source):
                 while item is not _END:
                     last = item
@@ -134,12 +133,8 @@ def _open(method: Method) -> Method:
 
 async def _next(source: AsyncGenerator[Any], call: Call, target: Target) -> Any:
     try:
-        end = min(call.ends_at, _now() + target.policy.idle_timeout)
-        return await until(end, call, target, lambda: anext(source, _END))
+        end = min(call.ends_at, call.clock() + target.policy.idle_timeout)
+        return await until(end, call, target, anext, (source, _END), {})
     except CallError as error:
         error.in_stream = True
         raise
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -75,9 +75,12 @@ class Target:
 
     def begin(self, operation: Operation, request: object = None) -> Call:
         """Return a new call, whose deadline is no later than that of the outer one."""
-        now = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        now = clock()
         end = min(ends_at.get(), now + self.policy.deadline)
-        call = Call(self.address, operation.name, self.provider, now, end, request)
+        call = Call(
+            self.address, operation.name, self.provider, now, end, clock, request
+        )
         call.streams = operation.streams
         if self.observers:
             self.tell(CallStarted(call))
@@ -121,7 +124,7 @@ class Target:
 
     def overdue(self, call: Call, request_sent: RequestSent = "maybe") -> Timeout:
         """Return the error of *call*, whose time is over."""
-        if asyncio.get_running_loop().time() >= call.ends_at:
+        if call.clock() >= call.ends_at:
             msg = f"took longer than its deadline. Raise deadline in {self.section}."
             return DeadlineExceeded(msg, request_sent=request_sent)
         name = "attempt_timeout" if call.first_item is None else "idle_timeout"
@@ -153,4 +156,4 @@ def _made(kind: Callable[[Any], Made], limit: float | None) -> Made | None:
 
 
 def _elapsed(call: Call) -> float:
-    return asyncio.get_running_loop().time() - call.started
+    return call.clock() - call.started
