@@ -9,12 +9,15 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pegboard import Policy
+from pegboard._accounts import Accounts
 from pegboard._policy.stack import govern
 from pegboard._policy.target import Target
 from pegboard.contracts.declare import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from pegboard.observers import Event, Observer
 
     Call = Callable[[], Awaitable[object]]
 
@@ -25,9 +28,22 @@ async def nothing() -> None:
     """Do nothing."""
 
 
-def governed(**policy: float) -> Call:
+class Deaf:
+    """An observer that does nothing."""
+
+    def notify(self, event: Event) -> None:
+        """Do nothing."""
+
+
+def governed(*observers: Observer, **policy: float) -> Call:
     """Return the no-op under a policy."""
-    target = Target("llm.bench", Policy(**policy), "bench", "pegboard-bench")  # type: ignore[arg-type]  # numbers all
+    target = Target(
+        address="llm.bench",
+        policy=Policy(**policy),  # type: ignore[arg-type]  # numbers all
+        provider="bench",
+        distribution="pegboard-bench",
+        observers=observers,
+    )
     operation = Operation("nothing", repeatable=True, streams=False, method=nothing)
     return govern(nothing, operation, target)
 
@@ -71,6 +87,10 @@ async def main() -> None:
         "pegboard, no deadline": governed(deadline=math.inf),
         "pegboard, deadline": governed(deadline=120),
         "pegboard, deadline and attempt timeout": governed(attempt_timeout=60),
+        "the same, an observer that does nothing": governed(Deaf(), attempt_timeout=60),
+        "the same, accounts as every board has": governed(
+            Accounts(time.time), attempt_timeout=60
+        ),
     }
     seen: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(ROUNDS):

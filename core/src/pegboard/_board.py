@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from typing_extensions import TypeForm
 
+from ._accounts import Accounts
 from ._composition import composed
 from ._explain import Explanation, explain
 from ._factory import Instance, load_factory, make
@@ -41,6 +42,7 @@ from .errors import (
 if TYPE_CHECKING:
     from ._plugins.loading import Plugin
     from .observers import Observer
+    from .stats import Stats
 
 Contract = TypeVar("Contract")
 
@@ -108,6 +110,7 @@ class Pegboard:
         self._instances: dict[str, Instance] = {}
         self._llms: dict[str, LLM] = {}
         self._fetched: dict[str, str | UnresolvedError] = {}
+        self._accounts = Accounts(clock)
         self._observers: tuple[Observer, ...] | None = None
         self._lock = threading.RLock()
         self._is_closed = False
@@ -221,6 +224,15 @@ class Pegboard:
         """
         return explain(self._plan(address, None))
 
+    def stats(self) -> dict[str, Stats]:
+        """
+        Return what happened to the calls of every address that was called.
+
+        Counted are calls that go through the policy; storage is called directly,
+        unless its settings say ``external = true``.
+        """
+        return self._accounts.stats()
+
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""
         return self._registry.plugins()
@@ -315,7 +327,8 @@ class Pegboard:
         if self._observers is None:
             plugins = self._registry.used(self._settings.top.plugins.use)
             results = [r for p in plugins for r in p.hook.pegboard_observers()]
-            self._observers = tuple(one for result in results for one in result)
+            theirs = (one for result in results for one in result)
+            self._observers = (self._accounts, *theirs)
         return self._observers
 
     def _check_used(self) -> list[Problem]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ._plugins.loading import Plugin
     from .contracts.chat import Reply, StreamEvent
     from .errors import Problem
+    from .stats import Stats
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -286,6 +287,10 @@ class Pegboard:
     def explain(self, address: str) -> Explanation:
         """Return what the instance at *address* is, and where each value came from."""
         return self._board.explain(address)
+
+    def stats(self) -> dict[str, Stats]:
+        """Return what happened to the calls of every address that was called."""
+        return self._board.stats()
 
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""

@@ -1,0 +1,195 @@
+"""
+The accounts of a board: what happened to its calls, by address.
+
+They are always kept, so they are cheap: sums, and counts in buckets. What an address
+costs in memory does not depend on how often it is called.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import log2
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from .contracts.chat import ChatRequest, Finished, Reply, Usage, UsageSoFar
+from .errors import CallError
+from .observers import BreakerChanged, CallFailed, CallFinished, CallRetried
+from .stats import Latency, Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .observers import BreakerState, Event
+
+STEPS = 16
+"""Buckets from one power of two to the next: each is 4.4 % wide."""
+SHORTEST = 1e-6
+NOT_COUNTED = Usage(estimated=True)
+
+
+class Accounts:
+    """An observer that sums up."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._accounts: dict[str, Account] = {}
+
+    def notify(self, event: Event) -> None:
+        """Enter *event* into the account of its address."""
+        if isinstance(event, CallFinished):
+            self._account(event.call.address).finish(event, self._clock())
+        elif isinstance(event, CallFailed):
+            self._account(event.call.address).fail(event, self._clock())
+        elif isinstance(event, CallRetried):
+            self._account(event.call.address).retry(event)
+        elif isinstance(event, BreakerChanged):
+            self._account(event.address).turn(event.after)
+
+    def stats(self) -> dict[str, Stats]:
+        """Return what every address that was called has had so far."""
+        return {
+            address: account.stats()
+            for address, account in sorted(self._accounts.copy().items())
+        }
+
+    def _account(self, address: str) -> Account:
+        account = self._accounts.get(address)
+        if account is None:  # setdefault, since another thread may be as far
+            account = self._accounts.setdefault(address, Account())
+        return account
+
+
+class Account:
+    """
+    What happened to the calls of one address.
+
+    Loops in several threads may share it: whoever writes or reads holds its lock, for
+    a microsecond. It can be taken again, so that a signal handler may ask for stats.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._calls = 0
+        self._attempts = 0
+        self._retried: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
+        self._cancelled = 0
+        self._breaker: BreakerState = "closed"
+        self._trips = 0
+        self._last_success: float | None = None
+        self._last_failure: float | None = None
+        self._last_error: str | None = None
+        self._latency = Histogram()
+        self._first_item = Histogram()
+        self._usage = Usage()
+        self._unknown_usage = 0
+
+    def finish(self, event: CallFinished, now: float) -> None:
+        """Enter a call that succeeded *now*."""
+        call = event.call
+        with self._lock:
+            self._calls += 1
+            self._attempts += call.attempts
+            self._last_success = now
+            self._latency.add(event.elapsed)
+            if call.first_item is not None:
+                self._first_item.add(call.first_item)
+            if isinstance(call.request, ChatRequest):
+                self._use(event.result)
+
+    def fail(self, event: CallFailed, now: float) -> None:
+        """Enter a call that failed, or was given up, *now*."""
+        call, error = event.call, event.error
+        with self._lock:
+            self._calls += 1
+            self._attempts += call.attempts
+            if call.first_item is not None:
+                self._first_item.add(call.first_item)
+                self._unknown_usage += isinstance(call.request, ChatRequest)
+            if not isinstance(error, CallError):
+                self._cancelled += 1
+                return
+            self._failures[type(error).__name__] += 1
+            self._last_failure = now
+            self._last_error = error.message
+
+    def retry(self, event: CallRetried) -> None:
+        """Enter an attempt that is made again."""
+        with self._lock:
+            self._retried[type(event.error).__name__] += 1
+
+    def turn(self, state: BreakerState) -> None:
+        """Enter that the breaker is in another *state*."""
+        with self._lock:
+            self._breaker = state
+            self._trips += state == "open"
+
+    def stats(self) -> Stats:
+        """Return the sums so far."""
+        with self._lock:
+            return Stats(
+                calls=self._calls,
+                attempts=self._attempts,
+                retries=self._retried.total(),
+                retried=dict(self._retried),
+                failures=dict(self._failures),
+                cancelled=self._cancelled,
+                breaker=self._breaker,
+                trips=self._trips,
+                last_success=self._last_success,
+                last_failure=self._last_failure,
+                last_error=self._last_error,
+                latency=self._latency.latency(),
+                first_item=self._first_item.latency(),
+                usage=self._usage,
+                unknown_usage=self._unknown_usage,
+            )
+
+    def _use(self, result: object) -> None:
+        """Enter the tokens of *result*: a reply, or the last event of a stream."""
+        usage = (
+            result.usage if isinstance(result, Reply | Finished | UsageSoFar) else None
+        )
+        if usage is None or usage == NOT_COUNTED:
+            self._unknown_usage += 1
+        else:
+            self._usage += usage
+
+
+class Histogram:
+    """Durations, counted in buckets whose bounds grow by the same factor."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+        self._longest = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one more."""
+        bucket = int(log2(seconds / SHORTEST) * STEPS) if seconds > SHORTEST else 0
+        counts = self._counts
+        counts[bucket] = counts.get(bucket, 0) + 1
+        if seconds > self._longest:  # noqa: PLR1730 - max() doubles the time of this
+            self._longest = seconds
+
+    def latency(self) -> Latency:
+        """Return what was counted, summed up."""
+        count = sum(self._counts.values())
+        if count == 0:
+            return Latency()
+        return Latency(
+            count=count,
+            p50=self._percentile(0.50 * count),
+            p95=self._percentile(0.95 * count),
+            p99=self._percentile(0.99 * count),
+            longest=self._longest,
+        )
+
+    def _percentile(self, rank: float) -> float:
+        """Return the duration that *rank* of those counted do not exceed."""
+        seen = 0
+        for bucket in sorted(self._counts):
+            seen += self._counts[bucket]
+            if seen >= rank:
+                return min(SHORTEST * 2 ** ((bucket + 0.5) / STEPS), self._longest)
+        return self._longest

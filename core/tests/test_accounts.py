@@ -1,0 +1,306 @@
+"""What a board remembers of its calls, by address."""
+
+import asyncio
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pegboard import Pegboard, errors, hookimpl, sync
+from pegboard._accounts import Accounts, Histogram
+from pegboard.contracts.chat import (
+    ChatRequest,
+    Finished,
+    Message,
+    Reply,
+    Text,
+    TextDelta,
+    Usage,
+    UsageSoFar,
+)
+from pegboard.observers import (
+    BreakerChanged,
+    Call,
+    CallFailed,
+    CallFinished,
+    CallRetried,
+)
+from pegboard.stats import Latency
+
+REQUEST = ChatRequest(messages=(Message.of("user", "hi"),))
+
+
+def call(address="llm.x", *, request=REQUEST, attempts=1, first_item=None):
+    """Return a call that was made."""
+    return Call(
+        address=address,
+        operation="complete",
+        provider="fake",
+        started=0.0,
+        ends_at=120.0,
+        clock=lambda: 0.0,
+        request=request,
+        attempts=attempts,
+        first_item=first_item,
+    )
+
+
+def reply(usage):
+    """Return a reply that took *usage*."""
+    return Reply(parts=(Text("yes"),), finish_reason="stop", usage=usage, model="m")
+
+
+def stats_after(*events, now=1000.0):
+    """Return the stats of ``llm.x`` after *events*."""
+    accounts = Accounts(lambda: now)
+    for event in events:
+        accounts.notify(event)
+    return accounts.stats()["llm.x"]
+
+
+# --- what is counted ---
+
+
+def test_nothing_is_known_before_the_first_call():
+    """An address that nobody called has no stats."""
+    assert Accounts(lambda: 0.0).stats() == {}
+
+
+def test_success_is_counted():
+    """A call that succeeds counts with its attempts, its time and its tokens."""
+    usage = Usage(input=3, output=5)
+
+    stats = stats_after(CallFinished(call(attempts=2), 0.5, reply(usage)))
+
+    assert (stats.calls, stats.succeeded, stats.attempts) == (1, 1, 2)
+    assert (stats.last_success, stats.last_failure) == (1000.0, None)
+    assert stats.usage == usage
+    assert stats.latency.longest == 0.5
+
+
+def test_failure_is_counted_by_its_error():
+    """A call that fails counts under its error's name; the last one's words stay."""
+    stats = stats_after(
+        CallFailed(call(), errors.RateLimited("slow down"), 0.1),
+        CallFailed(call(), errors.Unavailable("gone"), 0.1),
+    )
+
+    assert stats.failures == {"RateLimited": 1, "Unavailable": 1}
+    assert (stats.failed, stats.succeeded) == (2, 0)
+    assert (stats.last_failure, stats.last_error) == (1000.0, "gone")
+    assert stats.latency == Latency()
+
+
+def test_retry_is_counted_by_its_error():
+    """An attempt that is made again is no failed call."""
+    stats = stats_after(
+        CallRetried(call(), errors.RateLimited("slow down"), 0.1),
+        CallFinished(call(attempts=2), 0.5, reply(Usage())),
+    )
+
+    assert (stats.retries, stats.retried) == (1, {"RateLimited": 1})
+    assert (stats.calls, stats.failed) == (1, 0)
+
+
+def test_cancelled_call_is_nobodys_fault():
+    """What the program gives up is neither success nor failure."""
+    stats = stats_after(CallFailed(call(), asyncio.CancelledError(), 0.1))
+
+    assert (stats.calls, stats.cancelled) == (1, 1)
+    assert (stats.failed, stats.succeeded, stats.last_failure) == (0, 0, None)
+
+
+def test_breaker_and_its_trips_are_counted():
+    """The state is the last one; opening again from half-open is a trip too."""
+    changes = [
+        ("closed", "open"),
+        ("open", "half-open"),
+        ("half-open", "open"),
+        ("open", "half-open"),
+    ]
+
+    stats = stats_after(*(BreakerChanged("llm.x", a, b) for a, b in changes))
+
+    assert (stats.breaker, stats.trips) == ("half-open", 2)
+
+
+def test_addresses_are_apart():
+    """Each address counts its own."""
+    accounts = Accounts(lambda: 0.0)
+    accounts.notify(CallFinished(call("llm.b"), 0.5, reply(Usage(input=1))))
+    accounts.notify(CallFinished(call("llm.a"), 0.5, reply(Usage(input=2))))
+
+    inputs = {address: one.usage.input for address, one in accounts.stats().items()}
+    assert inputs == {"llm.a": 2, "llm.b": 1}
+
+
+# --- tokens ---
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        Finished(finish_reason="stop", model="m", usage=Usage(output=7)),
+        UsageSoFar(Usage(output=7)),
+    ],
+)
+def test_stream_counts_what_it_told_last(last):
+    """A stream that is left early counts what it had told by then."""
+    stats = stats_after(CallFinished(call(first_item=0.25), 0.5, last))
+
+    assert (stats.usage.output, stats.unknown_usage) == (7, 0)
+    assert stats.first_item.longest == 0.25
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        None,
+        TextDelta("a"),
+        Finished(finish_reason="stop", model="m"),
+        reply(Usage(estimated=True)),
+    ],
+)
+def test_usage_that_nobody_told_is_unknown(last):
+    """Tokens are not made up: what is unknown is counted as that."""
+    stats = stats_after(CallFinished(call(), 0.5, last))
+
+    assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
+
+
+def test_broken_stream_has_used_something_unknown():
+    """What a stream took before it broke is not told by anyone."""
+    broken = errors.ConnectionFailed("broke", in_stream=True)
+
+    stats = stats_after(CallFailed(call(first_item=0.25), broken, 0.5))
+
+    assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
+
+
+def test_calls_to_other_things_than_models_use_no_tokens():
+    """A message that is posted has no usage, not an unknown one."""
+    stats = stats_after(CallFinished(call(request="#ops"), 0.5, "posted"))
+
+    assert (stats.usage, stats.unknown_usage) == (Usage(), 0)
+
+
+# --- time ---
+
+
+@given(st.lists(st.floats(1e-5, 1e4), min_size=1, max_size=200))
+def test_percentiles_are_near_the_true_ones(seconds):
+    """Buckets blur a percentile by 3 % at most; the longest is exact."""
+    histogram = Histogram()
+    for one in seconds:
+        histogram.add(one)
+    latency, ordered = histogram.latency(), sorted(seconds)
+
+    for found, share in ((latency.p50, 0.5), (latency.p95, 0.95), (latency.p99, 0.99)):
+        true = ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+        assert found == pytest.approx(true, rel=0.03)
+    assert (latency.count, latency.longest) == (len(seconds), ordered[-1])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9])
+def test_no_time_at_all_is_a_time_too(seconds):
+    """A call in virtual time may take none."""
+    histogram = Histogram()
+    histogram.add(seconds)
+
+    assert (histogram.latency().count, histogram.latency().p50) == (1, seconds)
+
+
+def test_memory_does_not_grow_with_calls():
+    """Any number of calls of any length fits the same few buckets."""
+    histogram = Histogram()
+    for exponent in range(-400, 200):
+        for step in range(1, 50):
+            histogram.add(min(1e6, 1.1**exponent * step))
+
+    assert len(histogram._counts) < 700
+
+
+# --- threads ---
+
+
+def test_threads_lose_no_count():
+    """Loops in several threads may share a board."""
+    accounts = Accounts(lambda: 0.0)
+    event = CallFinished(call(), 0.5, reply(Usage(input=1)))
+
+    def work():
+        for _ in range(5_000):
+            accounts.notify(event)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    stats = accounts.stats()["llm.x"]
+    assert (stats.calls, stats.usage.input) == (20_000, 20_000)
+    assert stats.latency.count == 20_000
+
+
+# --- on the board ---
+
+
+async def test_board_tells_its_stats():
+    """Every board keeps accounts; nothing has to be configured."""
+    fake = {
+        "provider": "fake",
+        "failures": ["RateLimited"],
+        "policy": {"backoff": 0},
+    }
+    async with Pegboard.isolated(
+        {"llm": {"default": fake}}, clock=lambda: 7.0
+    ) as board:
+        await board.llm().complete("Hello.")
+        stats = board.stats()["llm.default"]
+
+    assert (stats.calls, stats.attempts, stats.retries) == (1, 2, 1)
+    assert stats.last_success == 7.0
+    assert stats.usage.total > 0
+
+
+async def test_left_stream_counts_as_a_success():
+    """Who leaves a stream got what they wanted."""
+    settings = {"llm": {"default": {"provider": "fake", "replies": ["a b c d e f"]}}}
+    async with Pegboard.isolated(settings) as board:
+        async with board.llm().stream("Hello.") as stream:
+            async for _ in stream:
+                break
+        stats = board.stats()["llm.default"]
+
+    assert (stats.calls, stats.succeeded, stats.unknown_usage) == (1, 1, 1)
+    assert stats.first_item.count == 1
+
+
+async def test_observers_of_plugins_find_the_call_counted():
+    """The accounts are told first."""
+    seen = []
+
+    class Plugin:
+        @hookimpl
+        def pegboard_observers(self):
+            return [self]
+
+        def notify(self, event):
+            if isinstance(event, CallFinished):
+                seen.append(board.stats()["llm.default"].calls)
+
+    settings = {"llm": {"default": {"provider": "fake"}}}
+    async with Pegboard.isolated(settings, plugins=[Plugin()]) as board:
+        await board.llm().complete("Hello.")
+
+    assert seen == [1]
+
+
+def test_blocking_board_tells_its_stats():
+    """The same, without async."""
+    settings = {"llm": {"default": {"provider": "fake"}}}
+    with sync.Pegboard.isolated(settings) as board:
+        board.llm().complete("Hello.")
+
+        assert board.stats()["llm.default"].calls == 1
