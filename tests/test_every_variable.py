@@ -32,6 +32,10 @@ TEXTS = {
     "model_path": "/models/other.gguf",
     "failures": '["RateLimited"]',
     "capabilities": '["seed"]',
+    "targets": '["other"]',
+    "weights": '{"other": 2}',
+    "on": '["Conflict"]',
+    "accept": "json:dumps",
 }
 
 
@@ -40,6 +44,12 @@ def text_for(option, field):
     if option in TEXTS:
         return TEXTS[option]
     return _text(_without_none(field.annotation), field)
+
+
+def value_for(option, field):
+    """Return what the text of *option* says, as a program would pass it."""
+    text = text_for(option, field)
+    return json.loads(text) if text[0] in "[{" else text
 
 
 def _without_none(annotation):
@@ -82,11 +92,12 @@ def board_with_required(family, name, without):
     provider = PROVIDERS[family, name]
     fields = provider.load_options().model_fields
     required = {
-        option: text_for(option, field)
+        option: value_for(option, field)
         for option, field in fields.items()
         if field.is_required() and option not in {*provider.defaults, without}
     }
-    return Pegboard({family: {"x": {"provider": name, **required}}})
+    other = {"other": {"provider": "fake"}} if provider.targets else {}
+    return Pegboard({family: {"x": {"provider": name, **required}, **other}})
 
 
 def row(board, family, option):

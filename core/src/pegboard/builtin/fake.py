@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from pegboard import errors
 from pegboard.contracts.chat import (
     Capability,
     ChatRequest,
@@ -39,15 +38,11 @@ from pegboard.contracts.chat import (
 from pegboard.options import Options
 
 from ._sample import sample
+from .error_names import CALL_ERRORS, ErrorName
 
 if TYPE_CHECKING:
     from pegboard.descriptors import Context
 
-FAILURES = {
-    name: kind
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, errors.CallError)
-}
 SILENCE = "(nothing was said)"
 
 
@@ -67,21 +62,12 @@ class FakeOptions(Options):
     """Name to answer under."""
     replies: tuple[str | ScriptedCall, ...] = ()
     """Given one after the other, then from the beginning. None: it echoes."""
-    failures: tuple[str, ...] = ()
+    failures: tuple[ErrorName, ...] = ()
     """Errors of the first calls, by class name, such as ``RateLimited``."""
     delay: float = Field(default=0.0, ge=0)
     """Seconds that each word takes."""
     capabilities: frozenset[Capability] = frozenset(get_args(Capability))
     """What to claim, to see how a program does with a lesser model."""
-
-    @field_validator("failures")
-    @classmethod
-    def _exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in names if name not in FAILURES]
-        if unknown:
-            msg = f"There is no error {unknown[0]!r}. Known: {', '.join(FAILURES)}."
-            raise ValueError(msg)
-        return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +134,7 @@ class FakeModel:
     def _answer(self, request: ChatRequest) -> _Answer:
         self.requests.append(request)
         if self._failures:
-            failure = FAILURES[self._failures.popleft()]
+            failure = CALL_ERRORS[self._failures.popleft()]
             msg = f"Scripted failure; [{self._address}] failures asks for it."
             raise failure(msg)
         scripted = next(self._replies)

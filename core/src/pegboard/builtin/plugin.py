@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pegboard.descriptors import IntegrationProvider, LLMProvider, StorageProvider
 from pegboard.hooks import hookimpl
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def pegboard_llm_providers() -> Sequence[LLMProvider]:
-    """Offer a model that says what it is told to say."""
+    """Offer a model that says what it is told to say, and models made of models."""
     return [
         LLMProvider(
             name="fake",
@@ -22,7 +22,44 @@ def pegboard_llm_providers() -> Sequence[LLMProvider]:
             contracts={"ChatModel": 1, "StreamingChat": 1},
             capabilities=_claimed,
             summary="no model: scripted replies, or an echo, offline",
-        )
+        ),
+        _composite(
+            "fallback",
+            factory="fallback:Fallback",
+            options="fallback:FallbackOptions",
+            summary="llms in turn: the next where one has failed",
+        ),
+        _composite(
+            "round-robin",
+            factory="choice:RoundRobin",
+            options="target:CompositeOptions",
+            summary="llms that take calls one after the other",
+        ),
+        _composite(
+            "weighted",
+            factory="choice:Weighted",
+            options="choice:WeightedOptions",
+            targets="weights",
+            summary="llms that take calls by their shares",
+        ),
+        _composite(
+            "least-busy",
+            factory="choice:LeastBusy",
+            options="target:CompositeOptions",
+            summary="llms, of which the one with the fewest calls takes the next",
+        ),
+        _composite(
+            "hedge",
+            factory="hedge:Hedge",
+            options="hedge:HedgeOptions",
+            summary="llms, of which another is asked where an answer is late",
+        ),
+        _composite(
+            "mirror",
+            factory="mirror:Mirror",
+            options="mirror:MirrorOptions",
+            summary="an llm whose requests others get too, to compare them",
+        ),
     ]
 
 
@@ -87,6 +124,34 @@ def pegboard_contracts() -> Sequence[type]:
     from pegboard.contracts.secret_store import SecretStore  # noqa: PLC0415 - the same
 
     return [ChatModel, StreamingChat, KeyValue, Messenger, SecretStore]
+
+
+def _composite(
+    name: str, *, factory: str, options: str, summary: str, targets: str = "targets"
+) -> LLMProvider:
+    """
+    Return a model that is made of others.
+
+    Its targets retry and are left alone when they fail. If it did so as well, one
+    failure would be repeated, and counted, twice.
+    """
+    return LLMProvider(
+        name=name,
+        factory=f"pegboard.builtin.composite.{factory}",
+        options=f"pegboard.builtin.composite.{options}",
+        contracts={"ChatModel": 1, "StreamingChat": 1},
+        capabilities=_all_there_are,
+        targets=targets,
+        defaults={"policy": {"attempts": 1, "breaker": {"enabled": False}}},
+        summary=summary,
+    )
+
+
+def _all_there_are(_: Any) -> frozenset[str]:
+    """Claim everything: what is left of it depends on the targets."""
+    from pegboard.contracts.chat import Capability  # noqa: PLC0415 - late
+
+    return frozenset(get_args(Capability))
 
 
 def _claimed(options: Any) -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""Language models that are made of other instances."""
