@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -68,4 +69,6 @@ def _until(text: str | None, now: float) -> float | None:
         date = parsedate_to_datetime(text or "")
     except ValueError:
         return None
+    if date.tzinfo is None:  # the form without a zone: HTTP dates are in Greenwich's
+        date = date.replace(tzinfo=UTC)
     return max(0.0, date.timestamp() - now)
