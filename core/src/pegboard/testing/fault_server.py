@@ -11,7 +11,8 @@ An HTTP server that answers as a test says, and fails as the test says.
         await request.left.wait()   # the client has closed the connection
 
 Nothing sleeps: an ``asyncio.Event`` among the chunks holds the answer back until the
-test sets it, ``Fault.HANG`` until the client gives up.
+test sets it, ``Fault.HANG`` until the client gives up. What answers can be and how they
+fail is in ``scripted``, what each service sends in a module such as ``openai_wire``.
 """
 
 from __future__ import annotations
@@ -23,63 +24,33 @@ import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import h11
 
+from .scripted import (
+    Fault,
+    Scripted,
+    Step,
+    first_bytes,
+    json_line,
+    retry_after,
+    server_sent_event,
+)
+
 if TYPE_CHECKING:
     from types import TracebackType
 
-
-class Fault(Enum):
-    """What can go wrong between two chunks."""
-
-    HANG = auto()
-    """Send nothing more, until the client gives up."""
-    RESET = auto()
-    """Reset the connection. What the client has not taken off the wire is lost."""
-    CLOSE = auto()
-    """Close the connection in good order, with the answer incomplete."""
-
-
-Step = bytes | asyncio.Event | Fault
-"""A chunk to send, something to wait for, or a fault."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scripted:
-    """One answer, and how it fails."""
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Sequence[Step] = b""
-    """Bytes go out with their length, a sequence as chunks of unknown length."""
-    before: asyncio.Event | Fault | None = None
-    """What happens once the request has arrived, before the status line."""
-    cut_after: int | None = None
-    """How many bytes of the body are sent before the connection is reset."""
-
-    @classmethod
-    def json(
-        cls, value: object, *, status: int = 200, headers: Mapping[str, str] = {}
-    ) -> Self:
-        """Return an answer that is *value* as JSON."""
-        kind = {"content-type": "application/json"}
-        body = json.dumps(value).encode()
-        return cls(status=status, headers={**kind, **headers}, body=body)
-
-    @classmethod
-    def events(cls, *steps: Step) -> Self:
-        """Return a stream of server-sent events; see ``server_sent_event``."""
-        return cls(headers={"content-type": "text/event-stream"}, body=steps)
-
-
-def server_sent_event(data: object, *, event: str | None = None) -> bytes:
-    """Return *data* as one server-sent event: text as it is, the rest as JSON."""
-    text = data if isinstance(data, str) else json.dumps(data)
-    name = f"event: {event}\n" if event else ""
-    return f"{name}data: {text}\n\n".encode()
+__all__ = [
+    "Fault",
+    "FaultServer",
+    "Received",
+    "Scripted",
+    "Step",
+    "json_line",
+    "retry_after",
+    "server_sent_event",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,10 +235,10 @@ class _Connection(asyncio.Protocol):
         if isinstance(step, bytes):
             self._send(h11.Data(data=step))
             await self._writable.wait()
-        elif isinstance(step, asyncio.Event):
-            await step.wait()
-        else:
+        elif isinstance(step, Fault):
             await self._fail(step)
+        else:
+            await (step.wait() if isinstance(step, asyncio.Event) else step())
 
     async def _fail(self, fault: Fault) -> None:
         if fault is Fault.RESET:
@@ -289,20 +260,9 @@ def _head(answer: Scripted) -> h11.Response:
 
 
 def _steps(answer: Scripted) -> Sequence[Step]:
-    steps = [answer.body] if isinstance(answer.body, bytes) else answer.body
     if answer.cut_after is None:
-        return steps
-    return [*_first_bytes(steps, answer.cut_after), Fault.RESET]
-
-
-def _first_bytes(steps: Sequence[Step], count: int) -> list[Step]:
-    kept: list[Step] = []
-    for step in steps:
-        kept.append(step[:count] if isinstance(step, bytes) else step)
-        count -= len(step) if isinstance(step, bytes) else 0
-        if count <= 0:
-            break
-    return kept
+        return answer.steps
+    return [*first_bytes(answer.steps, answer.cut_after), Fault.RESET]
 
 
 def _reset_on_close(connection: socket.socket) -> None:

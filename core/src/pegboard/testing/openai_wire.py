@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .fault_server import server_sent_event
+from .scripted import server_sent_event
 
 CHAT_USAGE: Mapping[str, Any] = {
     "prompt_tokens": 11,
@@ -32,6 +32,11 @@ def error(
     """Return the body of an error, of both APIs."""
     inner = {"message": message, "type": kind, "param": None, "code": code}
     return {"error": inner}
+
+
+def error_event(message: str = "It went wrong.", **more: Any) -> bytes:
+    """Return an error within a chat stream, where the status has long been sent."""
+    return server_sent_event(error(message, **more))
 
 
 def chat_message(text: str | None = "Hello.", **more: object) -> dict[str, Any]:
