@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._plan import Plan
+    from ._policy.shared import News
     from ._plugins.registry import Offer
     from ._settings.settings import Settings
     from .observers import Observer
@@ -40,6 +41,7 @@ def make(
     observers: tuple[Observer, ...],
     clock: Clock,
     targets: Mapping[str, Any],
+    news: News | None,
 ) -> Instance:
     """
     Return the instance that *plan* describes, which is made of *targets*.
@@ -70,8 +72,15 @@ def make(
         distribution=plan.offer.distribution,
         secrets=plan.secrets,
         observers=observers,
+        news=news,
+        model=_model(plan.options),
     )
     return Instance(plan, provider, Governed(called, operations, target))
+
+
+def _model(options: object) -> str | None:
+    model = getattr(options, "model", None)
+    return model if isinstance(model, str) else None
 
 
 def load_factory(offer: Offer) -> Callable[[Any, Context], object]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from .errors import CallError
 
@@ -28,11 +29,22 @@ class Call:
     """The event loop's clock."""
     request: Any = None
     """What was asked, where the operation takes one thing: of a model a request."""
+    model: str | None = None
+    """The model that the settings name; the request may name another."""
     attempts: int = 0
     streams: bool = False
     """Whether it yields items."""
     first_item: float | None = None
     """Seconds until the first item of a stream."""
+    scopes: tuple[Callable[[], AbstractContextManager[object]], ...] = ()
+    """
+    What makes a context for each attempt, and for each item of a stream.
+
+    An observer adds its own when the call starts, to be the parent of what happens
+    within, as a tracer must.
+    """
+    items: list[Any] | None = None
+    """All items of a stream, if an observer put a list here when the call started."""
     at_end: list[Callable[[BaseException | None, Any], None]] = field(
         default_factory=list, repr=False
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pegboard.deadline import ends_at
@@ -44,6 +45,8 @@ async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing i
     """
     if end <= call.clock():
         raise target.overdue(call, request_sent="no")
+    if call.scopes:
+        method = _scoped(method, call)
     token = ends_at.set(end)
     limit = TimeLimit(end)
     try:
@@ -62,6 +65,18 @@ async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing i
         return result
     finally:
         ends_at.reset(token)
+
+
+def _scoped(method: Method, call: Call) -> Method:
+    """Return *method* within the contexts that observers of *call* asked for."""
+
+    async def scoped(*args: Any, **kwargs: Any) -> Any:
+        with ExitStack() as stack:
+            for scope in call.scopes:
+                stack.enter_context(scope())
+            return await method(*args, **kwargs)
+
+    return scoped
 
 
 class TimeLimit:

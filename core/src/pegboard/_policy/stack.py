@@ -20,6 +20,7 @@ from pegboard.errors import CallError
 from .attempt import attempt, until
 from .guards import break_circuit, limit_concurrency, limit_rate, limit_tokens
 from .retry import retry
+from .shared import share_outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -62,6 +63,8 @@ def _guarded(step: Step, target: Target) -> Step:
     section = target.section
     if target.policy.breaker.enabled:
         step = break_circuit(step, target.breaker, section)
+        if target.news is not None:
+            step = share_outage(step, target.breaker, target.news)
     if target.requests is not None:
         step = limit_rate(step, target.requests, section, lambda _: 1.0)
     if target.tokens is not None:
@@ -95,6 +98,8 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
             async with aclosing(source):
                 while item is not _END:
                     last = item
+                    if this.items is not None:
+                        this.items.append(item)
                     yield item
                     item = await _next(source, this, target)
         except GeneratorExit as left:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pegboard.observers import BreakerState, Event, Observer
     from pegboard.policy import Policy
 
+    from .shared import News
+
     Method = Callable[..., Any]
     Step = Callable[[Call, tuple[Any, ...], dict[str, Any]], Awaitable[Any]]
 
@@ -54,6 +56,10 @@ class Target:
     secrets: tuple[str, ...] = ()
     """Texts that no error may show."""
     observers: tuple[Observer, ...] = ()
+    model: str | None = None
+    """The model that the settings name."""
+    news: News | None = None
+    """What other processes know of it, where they share that."""
     quota: RetryQuota = field(init=False)
     breaker: Breaker = field(init=False)
     requests: Rate | None = field(init=False)
@@ -82,6 +88,7 @@ class Target:
             self.address, operation.name, self.provider, now, end, clock, request
         )
         call.streams = operation.streams
+        call.model = self.model
         if self.observers:
             self.tell(CallStarted(call))
         return call
@@ -142,6 +149,8 @@ class Target:
     def _breaker_changed(self, before: BreakerState, after: BreakerState) -> None:
         logger_of(self.address).warning("The breaker is {} (was {}).", after, before)
         self.tell(BreakerChanged(self.address, before, after))
+        if self.news is not None:
+            self.news.changed(after)
 
     def _place(self, call: Call, error: CallError) -> None:
         error.address = call.address
