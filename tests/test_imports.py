@@ -20,7 +20,7 @@ PACKAGE = Path(pegboard.__file__).parent
 LINE = (
     {"errors", "deadline", "event_loops", "options", "policy", "_log", "_suggest"},
     {"contracts"},
-    {"descriptors", "draft", "http", "observers"},
+    {"descriptors", "draft", "http", "observers", "prices"},
     {"_adapted", "hooks", "stats"},
     {"_accounts", "_plugins", "_policy", "_schema", "_settings"},
     {"_plan"},

@@ -1,12 +1,15 @@
 """What a board remembers of its calls, by address."""
 
 import asyncio
+import subprocess
+import sys
 import threading
+from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from pegboard import Pegboard, errors, hookimpl, sync
+from pegboard import Pegboard, errors, hookimpl, prices, sync
 from pegboard._accounts import Accounts, Histogram
 from pegboard.contracts.chat import (
     ChatRequest,
@@ -30,12 +33,14 @@ from pegboard.stats import Latency
 REQUEST = ChatRequest(messages=(Message.of("user", "hi"),))
 
 
-def call(address="llm.x", *, request=REQUEST, attempts=1, first_item=None):
+def call(
+    address="llm.x", *, provider="fake", request=REQUEST, attempts=1, first_item=None
+):
     """Return a call that was made."""
     return Call(
         address=address,
         operation="complete",
-        provider="fake",
+        provider=provider,
         started=0.0,
         ends_at=120.0,
         clock=lambda: 0.0,
@@ -45,9 +50,9 @@ def call(address="llm.x", *, request=REQUEST, attempts=1, first_item=None):
     )
 
 
-def reply(usage):
+def reply(usage, model="m"):
     """Return a reply that took *usage*."""
-    return Reply(parts=(Text("yes"),), finish_reason="stop", usage=usage, model="m")
+    return Reply(parts=(Text("yes"),), finish_reason="stop", usage=usage, model=model)
 
 
 def stats_after(*events, now=1000.0):
@@ -182,6 +187,122 @@ def test_calls_to_other_things_than_models_use_no_tokens():
     stats = stats_after(CallFinished(call(request="#ops"), 0.5, "posted"))
 
     assert (stats.usage, stats.unknown_usage) == (Usage(), 0)
+
+
+# --- money ---
+
+
+def spent(provider, model, *usages):
+    """Return the stats after calls to *model* that took *usages*."""
+    return stats_after(
+        *(
+            CallFinished(call(provider=provider), 0.5, reply(usage, model))
+            for usage in usages
+        )
+    )
+
+
+def test_cost_is_that_of_the_price_list():
+    """Half the price per million, for half a million tokens of each bucket."""
+    usage = Usage(input=500_000, output=400_000, reasoning=100_000)
+
+    stats = spent("openai", "gpt-5-nano", usage)
+
+    assert stats.cost == prices.cost(reply(usage, "gpt-5-nano"), "openai")
+    assert stats.cost == Decimal("0.05") / 2 + Decimal("0.40") / 2
+    assert stats.unpriced == 0
+
+
+def test_cached_tokens_are_cheaper():
+    """Buckets that do not overlap are priced each as what it is."""
+    new = prices.cost(reply(Usage(input=1000), "gpt-5-nano"), "openai")
+    cached = prices.cost(reply(Usage(cache_read=1000), "gpt-5-nano"), "openai")
+
+    assert 0 < cached < new
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("fake", "gpt-5-nano"),
+        ("openai", "no-such-model"),
+        ("openai-compatible", "gpt-5-nano"),
+        ("openai", ""),
+    ],
+)
+def test_unknown_price_is_not_zero(provider, model):
+    """What is not in the list has no price."""
+    stats = spent(provider, model, Usage(input=5), Usage(input=5))
+
+    assert (stats.cost, stats.unpriced) == (None, 2)
+    assert prices.cost(reply(Usage(input=5), model), provider) is None
+
+
+@given(
+    st.lists(
+        st.builds(
+            Usage,
+            input=st.integers(0, 300_000),
+            cache_read=st.integers(0, 300_000),
+            output=st.integers(0, 10_000),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_sum_costs_what_its_calls_cost(usages):
+    """Long calls have other prices than short ones, also when they are summed up."""
+    model = "claude-sonnet-4-5"
+    assume(all(one.input + one.cache_read != 200_000 for one in usages))
+
+    stats = spent("anthropic", model, *usages)
+
+    each = [prices.cost(reply(one, model), "anthropic") for one in usages]
+    assert stats.cost == pytest.approx(sum(each), abs=Decimal("1e-10"))
+    assert stats.usage == sum(usages, Usage())
+
+
+def test_stream_left_early_is_priced_by_the_model_that_answered_before():
+    """Only the last event of a stream names its model."""
+    stats = stats_after(
+        CallFinished(call(provider="openai"), 0.5, reply(Usage(), "gpt-5-nano")),
+        CallFinished(call(provider="openai"), 0.5, UsageSoFar(Usage(output=10**6))),
+    )
+
+    assert stats.cost == Decimal("0.40")
+
+
+def test_kinds_of_calls_are_bounded():
+    """A program that names another model each time does not fill the memory."""
+    accounts = Accounts(lambda: 0.0)
+    for number in range(3000):
+        told = reply(Usage(input=1), f"m{number}")
+        accounts.notify(CallFinished(call(), 0.5, told))
+    stats = accounts.stats()["llm.x"]
+
+    assert len(stats.spent) <= 1001
+    assert (stats.usage.input, stats.unpriced) == (3000, 3000)
+
+
+def test_missing_price_list_says_what_to_install():
+    """Who asks for a cost is told; stats do without one."""
+    program = (
+        "import sys; sys.modules['genai_prices'] = None\n"
+        "import importlib.util; importlib.util.find_spec = lambda name: None\n"
+        "from pegboard import Reply, Usage\n"
+        "from pegboard.prices import cost, price\n"
+        "print(price(Usage(input=1), 'openai', 'gpt-5-nano'))\n"
+        "usage = Usage(input=1)\n"
+        "r = Reply(parts=(), finish_reason='stop', usage=usage, model='gpt-5-nano')\n"
+        "cost(r, 'openai')"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert run.stdout == "None\n"
+    assert "PluginError: There is no price list." in run.stderr
+    assert "pip install 'pegboard[prices]'" in run.stderr
 
 
 # --- time ---

@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING
 from .contracts.chat import ChatRequest, Finished, Reply, Usage, UsageSoFar
 from .errors import CallError
 from .observers import BreakerChanged, CallFailed, CallFinished, CallRetried
-from .stats import Latency, Stats
+from .stats import Latency, Spending, Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .observers import BreakerState, Event
+    from .observers import BreakerState, Call, Event
 
 STEPS = 16
 """Buckets from one power of two to the next: each is 4.4 % wide."""
 SHORTEST = 1e-6
+NOTHING = Usage()
 NOT_COUNTED = Usage(estimated=True)
+SIZE = 4000
+"""Calls are kept apart by tokens read: price lists change at multiples of this."""
+MOST_KINDS = 1000
 
 
 class Accounts:
@@ -82,7 +86,9 @@ class Account:
         self._last_error: str | None = None
         self._latency = Histogram()
         self._first_item = Histogram()
-        self._usage = Usage()
+        self._model = ""
+        """The model that answered last."""
+        self._spent: dict[tuple[str, str, int], tuple[int, Usage]] = {}
         self._unknown_usage = 0
 
     def finish(self, event: CallFinished, now: float) -> None:
@@ -96,7 +102,7 @@ class Account:
             if call.first_item is not None:
                 self._first_item.add(call.first_item)
             if isinstance(call.request, ChatRequest):
-                self._use(event.result)
+                self._use(call, event.result)
 
     def fail(self, event: CallFailed, now: float) -> None:
         """Enter a call that failed, or was given up, *now*."""
@@ -142,19 +148,39 @@ class Account:
                 last_error=self._last_error,
                 latency=self._latency.latency(),
                 first_item=self._first_item.latency(),
-                usage=self._usage,
+                usage=sum((usage for _, usage in self._spent.values()), NOTHING),
                 unknown_usage=self._unknown_usage,
+                spent=tuple(
+                    Spending(provider=provider, model=model, calls=calls, usage=usage)
+                    for (provider, model, _), (calls, usage) in self._spent.items()
+                ),
             )
 
-    def _use(self, result: object) -> None:
+    def _use(self, call: Call, result: object) -> None:
         """Enter the tokens of *result*: a reply, or the last event of a stream."""
-        usage = (
-            result.usage if isinstance(result, Reply | Finished | UsageSoFar) else None
-        )
+        if isinstance(result, Reply | Finished):
+            self._model = result.model
+        elif call.request.model:
+            self._model = call.request.model
+        usage = _usage(result)
         if usage is None or usage == NOT_COUNTED:
             self._unknown_usage += 1
         else:
-            self._usage += usage
+            self._spend(call.provider, usage)
+
+    def _spend(self, provider: str, usage: Usage) -> None:
+        read = usage.input + usage.cache_read + usage.cache_write
+        kind = (provider, self._model, read // SIZE)
+        if kind not in self._spent and len(self._spent) >= MOST_KINDS:
+            kind = (provider, "", 0)  # no price is better than a wrong one
+        calls, total = self._spent.get(kind, (0, NOTHING))
+        self._spent[kind] = (calls + 1, total + usage)
+
+
+def _usage(result: object) -> Usage | None:
+    if isinstance(result, Reply | Finished | UsageSoFar):
+        return result.usage
+    return None
 
 
 class Histogram:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .contracts.chat import Usage
+from .prices import price
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from .observers import BreakerState
 
 
@@ -26,6 +29,22 @@ class Latency:
     p95: float | None = None
     p99: float | None = None
     longest: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """Calls of about the same size, whose tokens have the same price."""
+
+    provider: str
+    model: str
+    """Empty where nobody told."""
+    calls: int
+    usage: Usage
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the calls cost in US dollars; None if that is unknown."""
+        return price(self.usage, self.provider, self.model, self.calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +86,8 @@ class Stats:
     """Tokens, as far as services told them."""
     unknown_usage: int = 0
     """Calls to models that may have used tokens which nobody told."""
+    spent: tuple[Spending, ...] = ()
+    """The tokens by model and by size of the call, as prices depend on both."""
 
     @property
     def succeeded(self) -> int:
@@ -77,3 +98,19 @@ class Stats:
     def failed(self) -> int:
         """Calls that failed for good."""
         return sum(self.failures.values())
+
+    @property
+    def cost(self) -> Decimal | None:
+        """
+        What the tokens with a known price cost in US dollars; None if none has one.
+
+        Takes the price list of ``pip install 'pegboard[prices]'``, and half a second
+        the first time.
+        """
+        known = [cost for one in self.spent if (cost := one.cost) is not None]
+        return sum(known[1:], known[0]) if known else None
+
+    @property
+    def unpriced(self) -> int:
+        """Calls whose tokens have no known price, so that ``cost`` leaves them out."""
+        return sum(one.calls for one in self.spent if one.cost is None)

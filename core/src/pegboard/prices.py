@@ -1,0 +1,56 @@
+"""
+What tokens cost, by the price list of the package ``genai-prices``.
+
+The list comes with the package, so nothing is fetched. It takes half a second to load
+and is loaded when it is first asked. What is not in it has no price: unknown, not free.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from .errors import PluginError
+
+if TYPE_CHECKING:
+    from .contracts.chat import Reply, Usage
+
+LIST = "genai_prices"
+DIGITS = 12
+SAME_API = "-compatible"
+"""How the name ends of a provider for any server that speaks another one's API."""
+
+
+def cost(reply: Reply, provider: str) -> Decimal | None:
+    """
+    Return what *reply* of *provider* cost in US dollars, or None if that is unknown.
+
+    Raises:
+        PluginError: There is no price list.
+
+    """
+    if find_spec(LIST) is None:
+        msg = "There is no price list. Install it: pip install 'pegboard[prices]'"
+        raise PluginError(msg)
+    return price(reply.usage, provider, reply.model)
+
+
+def price(usage: Usage, provider: str, model: str, calls: int = 1) -> Decimal | None:
+    """Return what *calls* of one size that took *usage* cost, None if unknown."""
+    if find_spec(LIST) is None or not model or provider.endswith(SAME_API):
+        return None
+    import genai_prices  # noqa: PLC0415 - slow, and rarely needed
+
+    read = usage.input + usage.cache_read + usage.cache_write
+    of_one = genai_prices.Usage(  # tokens may be dearer in longer calls
+        input_tokens=Decimal(read) / calls,
+        cache_read_tokens=Decimal(usage.cache_read) / calls,
+        cache_write_tokens=Decimal(usage.cache_write) / calls,
+        output_tokens=Decimal(usage.output + usage.reasoning) / calls,
+    )
+    try:
+        found = genai_prices.calc_price(of_one, model, provider_id=provider)
+    except LookupError:
+        return None
+    return round(found.total_price * calls, DIGITS)
