@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .key_value import PersistentKeyValueContract as PersistentKeyValueContract
     from .leaks import no_leaks as no_leaks
     from .standard import StandardTests as StandardTests
+    from .tcp_proxy import TcpProxy as TcpProxy
 
 _HOME = {
     "cancel_at_every_await": "cancellation",
@@ -35,6 +36,7 @@ _HOME = {
     **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
     "no_leaks": "leaks",
     "StandardTests": "standard",
+    "TcpProxy": "tcp_proxy",
 }
 __all__ = [*_HOME]  # noqa: PLE0604 - the keys are names
 

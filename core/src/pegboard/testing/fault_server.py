@@ -242,7 +242,7 @@ class _Connection(asyncio.Protocol):
 
     async def _fail(self, fault: Fault) -> None:
         if fault is Fault.RESET:
-            _reset_on_close(self._transport.get_extra_info("socket"))
+            reset_on_close(self._transport.get_extra_info("socket"))
         if fault is not Fault.HANG:
             self._request = None
             self._transport.close()
@@ -265,6 +265,7 @@ def _steps(answer: Scripted) -> Sequence[Step]:
     return [*first_bytes(answer.steps, answer.cut_after), Fault.RESET]
 
 
-def _reset_on_close(connection: socket.socket) -> None:
+def reset_on_close(connection: socket.socket) -> None:
+    """Make closing *connection* a reset, which the other end takes for a crash."""
     no_linger = struct.pack("ii", 1, 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
