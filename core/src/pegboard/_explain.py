@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -66,7 +67,7 @@ def _beside(plan: Plan) -> Iterator[Value]:
     """Yield what was said beside the options, the policy aside."""
     for key, setting in leaves(plan.section):
         if key in RESERVED:
-            yield Value(key, str(setting.value), setting.origin)
+            yield Value(key, _shown(setting.value), setting.origin)
 
 
 def _options(plan: Plan) -> Iterator[Value]:
