@@ -14,10 +14,12 @@ from typing_extensions import TypeForm
 from ._accounts import Accounts
 from ._composition import composed
 from ._explain import Explanation, explain
-from ._factory import Instance, load_factory, make
+from ._factory import Instance, Surroundings, load_factory, make
+from ._journal import Journal
 from ._llm import LLM, Model
 from ._plan import Plan, plan
 from ._plugins.registry import Registry
+from ._policy.shared import News
 from ._settings.references import (
     UnresolvedError,
     field_of,
@@ -311,8 +313,21 @@ class Pegboard:
             for target in plan.targets
         }
         handles = {name: instance.handle for name, instance in targets.items()}
-        observers = self._active_observers()
-        return make(plan, self._settings, observers, self._clock, handles)
+        around = Surroundings(
+            data_folder=self._settings.data_folder,
+            clock=self._clock,
+            observers=self._active_observers(),
+            targets=handles,
+            news=self._news(plan),
+        )
+        return make(plan, around)
+
+    def _news(self, plan: Plan) -> News | None:
+        """Return how the instance of *plan* hears of outages, if it is to."""
+        name = plan.policy.breaker.shared
+        if not plan.external or name is None or plan.address == f"storage.{name}":
+            return None
+        return News(self.storage(name, KeyValue), plan.address, self._clock)
 
     def _plan(self, address: str, contract: ContractInfo | None) -> Plan:
         embedded = contract.embedded if contract else _embedded(address)
@@ -328,8 +343,22 @@ class Pegboard:
             plugins = self._registry.used(self._settings.top.plugins.use)
             results = [r for p in plugins for r in p.hook.pegboard_observers()]
             theirs = (one for result in results for one in result)
-            self._observers = (self._accounts, *theirs)
+            self._observers = (
+                self._accounts,
+                Journal(),
+                *self._tracing(),
+                *theirs,
+            )
         return self._observers
+
+    def _tracing(self) -> Iterable[Observer]:
+        """Yield what traces calls, if they are to be traced."""
+        settings = self._settings.top.tracing
+        if settings.enabled:
+            # Imports OpenTelemetry, which nobody else needs.
+            from ._tracing.tracing import Tracing  # noqa: PLC0415
+
+            yield Tracing(settings)
 
     def _check_used(self) -> list[Problem]:
         try:

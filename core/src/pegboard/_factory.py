@@ -14,14 +14,12 @@ from .errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ._plan import Plan
-    from ._policy.shared import News
     from ._plugins.registry import Offer
-    from ._settings.settings import Settings
+    from ._policy.shared import News
     from .observers import Observer
-
-    Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +33,29 @@ class Instance:
     """What users call: the provider itself, or its governed operations."""
 
 
-def make(
-    plan: Plan,
-    settings: Settings,
-    observers: tuple[Observer, ...],
-    clock: Clock,
-    targets: Mapping[str, Any],
-    news: News | None,
-) -> Instance:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a board gives an instance besides its plan."""
+
+    data_folder: Path
+    clock: Callable[[], float]
+    observers: tuple[Observer, ...]
+    targets: Mapping[str, Any]
+    """What the instances that it is made of are called through, by name."""
+    news: News | None
+    """What other processes know of it, where they share that."""
+
+
+def make(plan: Plan, around: Surroundings) -> Instance:
     """
-    Return the instance that *plan* describes, which is made of *targets*.
+    Return the instance that *plan* describes.
 
     Raises:
         PluginError: The provider's SDK is missing, or the provider lacks operations.
 
     """
     factory = load_factory(plan.offer)
-    context = Context(plan.address, settings.data_folder, clock, targets)
+    context = Context(plan.address, around.data_folder, around.clock, around.targets)
     provider = factory(plan.options, context)
     operations = [o for c in plan.contracts.values() for o in c.operations.values()]
     missing = [o.name for o in operations if not hasattr(provider, o.name)]
@@ -71,8 +75,8 @@ def make(
         provider=plan.offer.provider.name,
         distribution=plan.offer.distribution,
         secrets=plan.secrets,
-        observers=observers,
-        news=news,
+        observers=around.observers,
+        news=around.news,
         model=_model(plan.options),
     )
     return Instance(plan, provider, Governed(called, operations, target))

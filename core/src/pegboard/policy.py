@@ -41,6 +41,8 @@ class BreakerPolicy(BaseModel):
     """How long calls are refused before a probe may pass."""
     probes: int = Field(default=1, ge=1)
     """So many probes may run at once, and so many must succeed to close it."""
+    shared: str | None = None
+    """A storage, by name, through which processes tell each other of outages."""
 
 
 class Policy(BaseModel):

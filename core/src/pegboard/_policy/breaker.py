@@ -114,6 +114,12 @@ class Breaker:
                 is_slow = now - permit.began >= self._policy.slow_call
                 self._count(now, failed=outcome == "failure", slow=is_slow)
 
+    def learn(self, wait: float, now: float) -> None:
+        """Open, or stay open, for *wait* seconds, since others know of an outage."""
+        with self._lock:
+            self._become("open", now)
+            self._since = now + wait - self._policy.open_for
+
     def _lacks_place(self) -> bool:
         if self._state == "half-open":
             return self._running + self._passed >= self._policy.probes
