@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pegboard.deadline import ends_at
 from pegboard.errors import CallError
+
+from .time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from pegboard.observers import Call
@@ -23,12 +24,17 @@ def attempt(method: Method, target: Target) -> Step:
     async def step(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call.attempts += 1
         end = min(call.ends_at, call.clock() + longest)
-        return await until(end, call, target, method, args, kwargs)
+        limit = TimeLimit()
+        try:
+            return await until(limit, end, call, target, method, args, kwargs)
+        finally:
+            limit.close()
 
     return step
 
 
 async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing is wrapped
+    limit: TimeLimit,
     end: float,
     call: Call,
     target: Target,
@@ -39,6 +45,8 @@ async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing i
     """
     Return what *method* returns, which knows that it may take until *end*.
 
+    The *limit* is the caller's, who closes it.
+
     Raises:
         CallError: Whatever went wrong, in pegboard's terms.
 
@@ -48,7 +56,7 @@ async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing i
     if call.scopes:
         method = _scoped(method, call)
     token = ends_at.set(end)
-    limit = TimeLimit(end)
+    limit.start(end)
     try:
         result = await method(*args, **kwargs)
     except asyncio.CancelledError:
@@ -77,35 +85,3 @@ def _scoped(method: Method, call: Call) -> Method:
             return await method(*args, **kwargs)
 
     return scoped
-
-
-class TimeLimit:
-    """
-    Cancels the running task when its time is over.
-
-    Does what ``asyncio.timeout_at`` does, for a third of its cost: every call pays it.
-    """
-
-    __slots__ = ("_cancelling", "_handle", "_is_over", "_task")
-
-    def __init__(self, end: float) -> None:
-        self._is_over = False
-        self._handle = None
-        if end == math.inf:
-            return
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None  # noqa: S101 - a coroutine is run by a task
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._handle = loop.call_at(end, self._expire)
-
-    def stop(self) -> bool:
-        """End the limit; return whether it, and nothing else, cancelled the task."""
-        if self._handle is not None:
-            self._handle.cancel()
-        return self._is_over and self._task.uncancel() <= self._cancelling
-
-    def _expire(self) -> None:
-        self._is_over = True
-        self._task.cancel()
