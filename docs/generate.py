@@ -21,6 +21,8 @@ from pegboard._plan import Head
 from pegboard._plugins.registry import Registry
 from pegboard._settings.settings import PluginSettings, TopLevel
 from pegboard._settings.tree import FAMILIES, grow, leaves
+from pegboard.builtin.error_names import ErrorName
+from pegboard.options import Function
 from pegboard.policy import BreakerPolicy, Policy
 from pydantic import BaseModel, SecretStr
 
@@ -37,6 +39,8 @@ WORDS: Mapping[Any, str] = {
     bool: "`true` or `false`",
     Path: "path",
     SecretStr: "secret",
+    Function: "function",
+    ErrorName: "text",
 }
 LISTS = {list, tuple, set, frozenset}
 
