@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 from pegboard import errors, hooks
 from pegboard._plan import Head
 from pegboard._plugins.registry import Registry
-from pegboard._settings.settings import PluginSettings, TopLevel
+from pegboard._settings.settings import HealthSettings, PluginSettings, TopLevel
 from pegboard._settings.tree import FAMILIES, grow, leaves
 from pegboard.builtin.error_names import ErrorName
 from pegboard.options import Function
@@ -229,6 +229,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "policy": lambda: fields(Policy),
     "breaker": lambda: fields(BreakerPolicy),
     "plugins": lambda: fields(PluginSettings),
+    "health": lambda: fields(HealthSettings),
     "providers": providers,
     "hooks": hook_list,
     "error-tree": error_tree,

@@ -22,7 +22,7 @@ LINE = (
     {"contracts"},
     {"descriptors", "draft", "http", "observers", "prices"},
     {"_adapted", "hooks", "stats"},
-    {"_accounts", "_plugins", "_policy", "_schema", "_settings"},
+    {"_accounts", "_plugins", "_policy", "_schema", "_settings", "health"},
     {"_plan"},
     {"_composition", "_explain", "_factory", "_llm"},
     {"_board"},

@@ -6,7 +6,7 @@ import tomllib
 import pegboard
 import pytest
 from pegboard import Options, Pegboard, errors
-from pegboard._settings.settings import TopLevel
+from pegboard._settings.settings import HealthSettings, TopLevel
 from pegboard.policy import BreakerPolicy, Policy
 from pydantic import SecretStr
 
@@ -307,6 +307,7 @@ TOP_SAMPLES = {
         {"a": {"provider": "c"}},
     ),
     "policy": ("PEGBOARD_POLICY__ATTEMPTS", "5", Policy(attempts=5)),
+    "health": ("PEGBOARD_HEALTH__TIMEOUT", "3", HealthSettings(timeout=3)),
     "flags": ("PEGBOARD_FLAGS__NEW_UI", "true", {"new_ui": True}),
     "data_folder": ("PEGBOARD_DATA_FOLDER", "elsewhere", "elsewhere"),
     "close_timeout": ("PEGBOARD_CLOSE_TIMEOUT", "2.5", 2.5),

@@ -57,6 +57,11 @@ class Accounts:
             for address, account in sorted(self._accounts.copy().items())
         }
 
+    def stats_of(self, address: str) -> Stats:
+        """Return what the calls of *address* have had so far."""
+        account = self._accounts.get(address)
+        return account.stats() if account else Stats()
+
     def _account(self, address: str) -> Account:
         account = self._accounts.get(address)
         if account is None:  # setdefault, since another thread may be as far

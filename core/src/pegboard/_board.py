@@ -40,6 +40,7 @@ from .errors import (
     Problem,
     SettingsError,
 )
+from .health import Health, judged, measured
 
 if TYPE_CHECKING:
     from ._plugins.loading import Plugin
@@ -235,6 +236,19 @@ class Pegboard:
         """
         return self._accounts.stats()
 
+    async def health(self) -> dict[str, Health]:
+        """
+        Return for every instance whether it can be reached now.
+
+        All are asked at once, each for no longer than ``[health] timeout``. Nothing is
+        kept: what is up again is up the next time. Instances are made for it.
+        """
+        addresses = dict.fromkeys([*self.addresses(), *self._instances])
+        # All are made before the first is asked: importing an SDK would eat its time.
+        made = {address: self._instance_or_reason(address) for address in addresses}
+        found = await asyncio.gather(*map(self._health, made.values()))
+        return dict(zip(made, found, strict=True))
+
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""
         return self._registry.plugins()
@@ -273,6 +287,22 @@ class Pegboard:
         except Exception as error:  # noqa: BLE001 - the others must still be closed
             return error
         return None
+
+    def _instance_or_reason(self, address: str) -> Instance | str:
+        try:
+            return self._instance(address, None)
+        except (SettingsError, PluginError) as error:
+            return str(error)
+
+    async def _health(self, instance: Instance | str) -> Health:
+        if isinstance(instance, str):
+            return Health(status="down", reason=instance)
+        stats = self._accounts.stats_of(instance.plan.address)
+        ping = getattr(instance.provider, "ping", None)
+        if ping is None:
+            return judged(stats, self._clock())
+        timeout = self._settings.top.health.timeout
+        return await measured(ping, timeout, stats, instance.plan.secrets)
 
     def _make_llm(self, address: str) -> LLM:
         instance = self._instance(address, contract_info(ChatModel))

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ._plugins.loading import Plugin
     from .contracts.chat import Reply, StreamEvent
     from .errors import Problem
+    from .health import Health
     from .stats import Stats
 
 P = ParamSpec("P")
@@ -291,6 +292,10 @@ class Pegboard:
     def stats(self) -> dict[str, Stats]:
         """Return what happened to the calls of every address that was called."""
         return self._board.stats()
+
+    def health(self) -> dict[str, Health]:
+        """Return for every instance whether it can be reached now."""
+        return self._call(self._board.health())
 
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""

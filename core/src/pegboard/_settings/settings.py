@@ -38,6 +38,15 @@ class PluginSettings(BaseModel):
     """Entry points whose observers and commands are active."""
 
 
+class HealthSettings(BaseModel):
+    """How it is found out whether instances can be reached."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    timeout: float = Field(default=2.0, gt=0)
+    """Seconds that an instance may take to answer a check."""
+
+
 class TopLevel(BaseModel):
     """The keys of the settings."""
 
@@ -53,6 +62,8 @@ class TopLevel(BaseModel):
     """The policy of every external instance; instances may say otherwise."""
     plugins: PluginSettings = PluginSettings()
     """What may be imported."""
+    health: HealthSettings = HealthSettings()
+    """How it is found out whether instances can be reached."""
     flags: dict[Name, bool] = {}
     """Feature flags by name."""
     data_folder: Path = Path(".pegboard")

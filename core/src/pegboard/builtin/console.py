@@ -36,6 +36,10 @@ class Console:
         self._address = context.address
         self._ids = count(1)
 
+    async def ping(self) -> None:
+        """Write nothing, to see whether there still is something to write to."""
+        self._write("")
+
     async def post_message(self, channel: str, text: str) -> Posted:
         """Write *text* on the terminal."""
         name = _printable(channel.removeprefix("#")).replace("\n", r"\n")

@@ -102,6 +102,9 @@ class FakeModel:
     def __repr__(self) -> str:
         return f"<fake model {self._options.model!r}>"
 
+    async def ping(self) -> None:
+        """Do nothing: a script can always be played."""
+
     async def complete(self, request: ChatRequest) -> Reply:
         """Answer *request* with the next reply of the script."""
         answer = self._answer(request)

@@ -60,6 +60,9 @@ class MemoryKeyValue:
         self._lock = Lock()
         self._writes_until_sweep = FEWEST_WRITES_BETWEEN_SWEEPS
 
+    async def ping(self) -> None:
+        """Do nothing: what is in this process can be reached."""
+
     async def get(self, key: str, default: Any = None) -> Any:
         """Return the value of *key*, or *default* if there is none."""
         item = self._find(checked_key(key))

@@ -34,6 +34,9 @@ class EnvironmentSecrets:
     def __init__(self, options: EnvironmentOptions, context: Context) -> None:  # noqa: ARG002 - every factory is given both
         self._prefix = options.prefix
 
+    async def ping(self) -> None:
+        """Do nothing: there always is an environment."""
+
     async def get_secret(self, name: str) -> SecretStr:
         """Return the value of the variable for the secret *name*."""
         variable = self._prefix + name
@@ -63,6 +66,10 @@ class FileSecrets:
     def __init__(self, options: FileOptions, context: Context) -> None:  # noqa: ARG002 - every factory is given both
         self._folder = options.folder
 
+    async def ping(self) -> None:
+        """Look whether the folder is there, without reading a secret."""
+        await asyncio.to_thread(_look_into, self._folder)
+
     async def get_secret(self, name: str) -> SecretStr:
         """Return what the file for the secret *name* says."""
         if not FILE_NAME.fullmatch(name):
@@ -72,6 +79,15 @@ class FileSecrets:
             )
             raise errors.InvalidRequest(msg, request_sent="no")
         return SecretStr(await asyncio.to_thread(_read, self._folder / name))
+
+
+def _look_into(folder: Path) -> None:
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        kind, what = _FAILURES.get(type(error), _OTHER_FAILURE)
+        msg = f"The folder of secrets {str(folder)!r} {what} ({error.strerror})."
+        raise kind(msg, request_sent="no") from error
 
 
 def _read(path: Path) -> str:

@@ -139,6 +139,10 @@ class SqliteKeyValue:
             durability=options.durability,
         )
 
+    async def ping(self) -> None:
+        """Read from the file, which is made if there is none."""
+        await self._file.run(_row, EXISTS, ("", self._clock()))
+
     async def get(self, key: str, default: Any = None) -> Any:
         """Return the value of *key*, or *default* if there is none."""
         row = await self._file.run(_row, GET, (checked_key(key), self._clock()))

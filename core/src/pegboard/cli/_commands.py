@@ -96,6 +96,22 @@ def check(place: Place) -> None:
 
 
 @cli.command()
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Look again after so many seconds, until Ctrl-C.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def health(place: Place, *, watch: float | None, as_json: bool) -> None:
+    """Say what can be reached now. Exits with 1 if anything is down."""
+    from . import _health  # noqa: PLC0415 - only what runs is imported
+
+    _health.run(place, as_json=as_json, watch=watch)
+
+
+@cli.command()
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj

@@ -11,7 +11,7 @@ from pegboard.errors import InvalidReply, NotFound
 from ._convert import Reading, body_of, reply_of
 from ._engine import Job
 from ._llama import Load
-from ._model_file import name_of
+from ._model_file import found, name_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -33,6 +33,11 @@ class LocalChat:
 
     def __repr__(self) -> str:
         return f"<LocalChat {self._name}>"
+
+    async def ping(self) -> str:
+        """Look for the model's file; tell whether the model is in memory."""
+        await asyncio.to_thread(found, self._load.path)
+        return "loaded" if self._models.has(self._load) else "not loaded yet"
 
     async def complete(self, request: ChatRequest) -> Reply:
         """Answer *request* with a whole reply."""

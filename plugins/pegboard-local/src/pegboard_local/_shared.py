@@ -56,6 +56,10 @@ class Models:
             shared.users.add(user)
             return shared.engine
 
+    def has(self, load: Load) -> bool:
+        """Return whether the model of *load* is kept here."""
+        return load in self._loaded
+
     def leave(self, load: Load, *, user: object) -> None:
         """Free the model of *load* if *user* was the last to use it."""
         unused = self._without(load, user)

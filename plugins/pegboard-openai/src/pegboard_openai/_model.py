@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from openai import AsyncStream
+from openai import AsyncStream, NotFoundError
 from pegboard import ChatRequest, PerLoop, Reply, StreamEvent
 from pegboard.deadline import time_left
 from pegboard.errors import CallError
@@ -41,6 +41,17 @@ class OpenAIModel:
         self._api = APIS[options.api](service, options)
         self._clock = context.clock
         self._clients = PerLoop(lambda: Client(options), Client.close)
+
+    async def ping(self) -> str | None:
+        """Ask for the list of models: it takes the key, and no tokens."""
+        try:
+            client = await self._clients.get()
+            await client.get("/models", cast_to=object, options=_options())
+        except NotFoundError:
+            return "answered, but has no list of models"
+        except KNOWN as error:
+            raise self._translated(error) from error
+        return None
 
     async def complete(self, request: ChatRequest) -> Reply:
         """Answer *request* with a whole reply."""
