@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 from pegboard import errors, hooks
 from pegboard._plan import Head
 from pegboard._plugins.registry import Registry
-from pegboard._settings.settings import HealthSettings, PluginSettings, TopLevel
+from pegboard._settings.settings import (
+    HealthSettings,
+    PluginSettings,
+    TopLevel,
+    TracingSettings,
+)
 from pegboard._settings.tree import FAMILIES, grow, leaves
 from pegboard.builtin.error_names import ErrorName
 from pegboard.options import Function
@@ -230,6 +235,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "breaker": lambda: fields(BreakerPolicy),
     "plugins": lambda: fields(PluginSettings),
     "health": lambda: fields(HealthSettings),
+    "tracing": lambda: fields(TracingSettings),
     "providers": providers,
     "hooks": hook_list,
     "error-tree": error_tree,

@@ -22,8 +22,8 @@ LINE = (
     {"contracts"},
     {"descriptors", "draft", "http", "observers", "prices"},
     {"_adapted", "hooks", "stats"},
-    {"_accounts", "_plugins", "_policy", "_schema", "_settings", "health"},
-    {"_plan"},
+    {"_accounts", "_journal", "_plugins", "_policy", "_schema", "_settings", "health"},
+    {"_plan", "_tracing"},
     {"_composition", "_explain", "_factory", "_llm"},
     {"_board"},
     {"sync"},
@@ -39,7 +39,7 @@ MAY_NAME_VENDORS = re.compile(r"_plugins/first_party\.py|testing/\w+_wire\.py")
 SDKS = {"anthropic", "httpx", "httpx2", "openai", "redis", "xllamacpp"}
 SLOW = {
     *("asyncio", "click", "importlib.metadata", "inspect", "json", "logging", "loguru"),
-    *("pluggy", "pydantic", "rich", "ssl", "tenacity"),
+    *("opentelemetry", "pluggy", "pydantic", "rich", "ssl", "tenacity"),
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -6,7 +6,7 @@ import tomllib
 import pegboard
 import pytest
 from pegboard import Options, Pegboard, errors
-from pegboard._settings.settings import HealthSettings, TopLevel
+from pegboard._settings.settings import HealthSettings, TopLevel, TracingSettings
 from pegboard.policy import BreakerPolicy, Policy
 from pydantic import SecretStr
 
@@ -308,6 +308,11 @@ TOP_SAMPLES = {
     ),
     "policy": ("PEGBOARD_POLICY__ATTEMPTS", "5", Policy(attempts=5)),
     "health": ("PEGBOARD_HEALTH__TIMEOUT", "3", HealthSettings(timeout=3)),
+    "tracing": (
+        "PEGBOARD_TRACING__CONVENTIONS",
+        "1.36",
+        TracingSettings(conventions="1.36"),
+    ),
     "flags": ("PEGBOARD_FLAGS__NEW_UI", "true", {"new_ui": True}),
     "data_folder": ("PEGBOARD_DATA_FOLDER", "elsewhere", "elsewhere"),
     "close_timeout": ("PEGBOARD_CLOSE_TIMEOUT", "2.5", 2.5),
@@ -332,6 +337,21 @@ def test_every_plugin_variable_takes_effect(field, monkeypatch):
     monkeypatch.setenv(f"PEGBOARD_PLUGINS__{field.upper()}", json.dumps(["a", "b"]))
 
     assert getattr(Pegboard()._settings.top.plugins, field) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        ("enabled", "true", True),
+        ("conventions", "1.36", "1.36"),
+        ("capture_content", "true", True),
+    ],
+)
+def test_every_tracing_variable_takes_effect(field, text, expected, monkeypatch):
+    """Tracing can be turned on where a program runs, without a file."""
+    monkeypatch.setenv(f"PEGBOARD_TRACING__{field.upper()}", text)
+
+    assert getattr(Pegboard()._settings.top.tracing, field) == expected
 
 
 def test_plugin_lists_are_all_there_are():

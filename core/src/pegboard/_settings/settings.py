@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pegboard._suggest import suggest
 from pegboard.errors import Problem, SettingsError
@@ -38,6 +38,29 @@ class PluginSettings(BaseModel):
     """Entry points whose observers and commands are active."""
 
 
+ConventionsVersion = Literal["1.36", "1.41"]
+
+
+class TracingSettings(BaseModel):
+    """What OpenTelemetry is told of calls. The program sets up where that goes."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    enabled: bool = False
+    """Whether calls become spans and metrics."""
+    conventions: ConventionsVersion = "1.41"
+    """The version of the semantic conventions that names follow."""
+    capture_content: bool = False
+    """Whether spans hold what was asked and said. It may be personal, and long."""
+
+    @model_validator(mode="after")
+    def _can_capture(self) -> Self:
+        if self.capture_content and self.conventions == "1.36":
+            msg = 'capture_content needs conventions = "1.41" or newer'
+            raise ValueError(msg)
+        return self
+
+
 class HealthSettings(BaseModel):
     """How it is found out whether instances can be reached."""
 
@@ -62,6 +85,8 @@ class TopLevel(BaseModel):
     """The policy of every external instance; instances may say otherwise."""
     plugins: PluginSettings = PluginSettings()
     """What may be imported."""
+    tracing: TracingSettings = TracingSettings()
+    """What OpenTelemetry is told of calls."""
     health: HealthSettings = HealthSettings()
     """How it is found out whether instances can be reached."""
     flags: dict[Name, bool] = {}

@@ -1,0 +1,1 @@
+"""Calls as spans and metrics of OpenTelemetry. Imported only if settings ask for it."""

@@ -1,0 +1,85 @@
+"""What was asked and said, in the shape that the conventions have for it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pegboard.contracts.chat import (
+    File,
+    Image,
+    Reasoning,
+    Reply,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pegboard.contracts.chat import ChatRequest, Message, Part, Tool
+
+    from .conventions import Attributes
+
+FINISH_REASONS = {"tool_calls": "tool_call"}
+"""Where messages have another word than we do."""
+
+
+def asked(request: ChatRequest) -> Attributes:
+    """Return the conversation of *request*, and the tools it offers."""
+    found = {"gen_ai.input.messages": _text([_turn(one) for one in request.messages])}
+    if request.tools:
+        found["gen_ai.tool.definitions"] = _text([_tool(one) for one in request.tools])
+    return found
+
+
+def said(reply: Any) -> Attributes:
+    """Return the words and calls of *reply*."""
+    if not isinstance(reply, Reply):
+        return {}
+    reason = FINISH_REASONS.get(reply.finish_reason, reply.finish_reason)
+    turn = _turn(reply.message) | {"finish_reason": reason}
+    return {"gen_ai.output.messages": _text([turn])}
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "parts": [_part(part) for part in message.parts]}
+
+
+def _part(part: Part) -> Mapping[str, Any]:
+    match part:
+        case Text(text):
+            return {"type": "text", "content": text}
+        case Reasoning(text):
+            return {"type": "reasoning", "content": text}
+        case ToolCall(id, name, arguments):
+            call = {"id": id, "name": name, "arguments": arguments}
+            return {"type": "tool_call", **call}
+        case ToolResult(call_id, _, content):
+            return {"type": "tool_call_response", "id": call_id, "response": content}
+        case Image(source, media_type):
+            return _medium("image", source, media_type)
+        case File(source, media_type):
+            return _medium("file", source, media_type)
+
+
+def _medium(modality: str, source: bytes | str, media_type: str) -> Mapping[str, Any]:
+    """Return what stands for a medium; bytes are too many for a span."""
+    known = {"modality": modality, "mime_type": media_type}
+    if isinstance(source, str):
+        return {"type": "uri", **known, "uri": source}
+    return {"type": "blob", **known, "size": len(source)}
+
+
+def _tool(tool: Tool) -> Mapping[str, Any]:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

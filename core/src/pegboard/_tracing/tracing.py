@@ -1,0 +1,143 @@
+"""The observer that makes a span and measurements of every call."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
+
+from pegboard.contracts.chat import ChatRequest
+from pegboard.draft import Draft
+from pegboard.observers import CallFailed, CallFinished, CallRetried, CallStarted
+
+from .content import asked, said
+from .conventions import (
+    Attributes,
+    Conventions,
+    answer_attributes,
+    place_attributes,
+    request_attributes,
+    span_name,
+    usage_of,
+)
+from .measures import Measures
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from pegboard._settings.settings import TracingSettings
+    from pegboard.errors import CallError
+    from pegboard.observers import Call, Event
+
+
+class Tracing:
+    """
+    Tells OpenTelemetry of every call.
+
+    A call is one span, whatever it took; the attempts that failed are events of it.
+    What the provider does meanwhile is within the span: its own HTTP calls, and those
+    to other instances. Providers default to those that the program has set.
+    """
+
+    def __init__(
+        self,
+        settings: TracingSettings,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
+        self._captures = settings.capture_content
+        self._conventions = conventions = Conventions(settings.conventions)
+        scope = ("pegboard", version("pegboard"))
+        self._tracer = trace.get_tracer(
+            *scope, tracer_provider, schema_url=conventions.schema_url
+        )
+        meter = metrics.get_meter(
+            *scope, meter_provider, schema_url=conventions.schema_url
+        )
+        self._measures = Measures(meter, conventions)
+
+    def notify(self, event: Event) -> None:
+        """Begin, note or end what stands for the call of *event*."""
+        if isinstance(event, CallStarted):
+            self._start(event.call)
+        elif isinstance(event, CallRetried):
+            _retry(event.call, event.error, event.wait)
+        elif isinstance(event, CallFinished):
+            self._finish(event.call, event.result, event.elapsed)
+        elif isinstance(event, CallFailed):
+            self._fail(event.call, event.error, event.elapsed)
+
+    def _start(self, call: Call) -> None:
+        attributes = place_attributes(call)
+        if isinstance(call.request, ChatRequest):
+            attributes |= request_attributes(call, call.request, self._conventions)
+            if self._captures:
+                attributes |= asked(call.request)
+                call.items = [] if call.streams else None
+        span = self._tracer.start_span(
+            span_name(call), kind=SpanKind.CLIENT, attributes=attributes
+        )
+        call.scopes += (Within(span),)
+
+    def _finish(self, call: Call, result: Any, elapsed: float) -> None:
+        span = _span_of(call)
+        answer = answer_attributes(call, result, self._conventions)
+        span.set_attributes(answer)
+        if self._captures and isinstance(call.request, ChatRequest):
+            span.set_attributes(said(_reply(call, call.request, result)))
+        span.end()
+        self._measures.take(call, elapsed, answer, usage_of(result))
+
+    def _fail(self, call: Call, error: BaseException, elapsed: float) -> None:
+        span = _span_of(call)
+        answer = answer_attributes(call, None, self._conventions)
+        answer["error.type"] = type(error).__name__
+        span.set_attributes(answer)
+        if not isinstance(error, asyncio.CancelledError):
+            span.set_status(Status(StatusCode.ERROR, str(error)))
+        span.end()
+        self._measures.take(call, elapsed, answer, None)
+
+
+class Within:
+    """Makes *span* the current one for a while, and does nothing else to it."""
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+
+    def __call__(self) -> AbstractContextManager[object]:
+        """Return the context within the span."""
+        return trace.use_span(
+            self.span, record_exception=False, set_status_on_exception=False
+        )
+
+
+def _span_of(call: Call) -> Span:
+    spans = (scope.span for scope in call.scopes if isinstance(scope, Within))
+    return next(spans, INVALID_SPAN)
+
+
+def _retry(call: Call, error: CallError, wait: float) -> None:
+    event: Attributes = {
+        "error.type": type(error).__name__,
+        "error.message": error.message,
+        "pegboard.attempt": call.attempts,
+        "pegboard.wait": wait,
+    }
+    _span_of(call).add_event("pegboard.retry", event)
+
+
+def _reply(call: Call, request: ChatRequest, result: Any) -> Any:
+    """Return the whole reply, also where it came in pieces."""
+    if call.items is None:
+        return result
+    draft = Draft(request)
+    for item in call.items:
+        draft.add(item)
+    return draft.reply()
