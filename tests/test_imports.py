@@ -20,9 +20,9 @@ PACKAGE = Path(pegboard.__file__).parent
 LINE = (
     {"errors", "deadline", "event_loops", "options", "policy", "_log", "_suggest"},
     {"contracts"},
-    {"descriptors", "draft", "http", "observers", "prices"},
+    {"descriptors", "draft", "http", "observers", "prices", "schema"},
     {"_adapted", "hooks", "stats"},
-    {"_accounts", "_journal", "_plugins", "_policy", "_schema", "_settings", "health"},
+    {"_accounts", "_journal", "_plugins", "_policy", "_settings", "health"},
     {"_plan", "_tracing"},
     {"_composition", "_explain", "_factory", "_llm"},
     {"_board"},

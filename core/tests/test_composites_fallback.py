@@ -253,6 +253,28 @@ def test_async_accept_is_a_problem():
     assert "refuse is async" in problem.message
 
 
+async def test_reply_that_does_not_fit_its_schema_passes_the_turn_on():
+    """A model that cannot keep to the schema is replaced by one that does."""
+    board = chain_of(fake("no JSON"), fake('{"warm": true}'))
+    schema = {"type": "object", "required": ["warm"]}
+
+    found = await board.llm("chain").complete_json("?", schema=schema)
+
+    assert found == {"warm": True}
+    assert (requests(board, "one"), requests(board, "two")) == (1, 1)
+
+
+async def test_call_of_a_tool_need_not_fit_the_schema():
+    """Who asks for a tool first has not given the reply yet."""
+    board = chain_of(fake({"tool": "measure"}), fake("x"))
+    schema = {"type": "object"}
+
+    reply = await board.llm("chain").complete("?", schema=schema)
+
+    assert reply.tool_calls
+    assert requests(board, "two") == 0
+
+
 # --- streams ---
 
 

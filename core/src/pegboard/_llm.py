@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
-from ._schema import checked_schema, parsed
 from ._suggest import suggest
 from .contracts.chat import (
     ChatRequest,
@@ -24,6 +23,7 @@ from .contracts.chat import (
 )
 from .draft import Draft, estimated_usage
 from .errors import CallError, InvalidReply, InvalidRequest, Unsupported
+from .schema import checked_schema, parsed
 
 if TYPE_CHECKING:
     from typing import Self

@@ -10,6 +10,7 @@ from pegboard.deadline import time_left
 from pegboard.draft import Draft
 from pegboard.errors import CallError, InvalidReply
 from pegboard.options import Function
+from pegboard.schema import parsed
 
 from .target import CompositeOptions, joined, targets_of
 
@@ -60,7 +61,7 @@ class Fallback:
         for target in self._targets:
             try:
                 reply = await target.complete(request)
-                self._check(target, reply)
+                self._check(target, request, reply)
             except CallError as error:
                 errors.append(error)
                 if not self._goes_on(error):
@@ -99,7 +100,7 @@ class Fallback:
             async for event in events:
                 draft.add(event)
                 held.append(event)
-            self._check(target, draft.reply())
+            self._check(target, request, draft.reply())
         for event in held:
             yield event
 
@@ -111,7 +112,9 @@ class Fallback:
             return CallError in self._kinds
         return isinstance(error, tuple(k for k in self._kinds if k is not CallError))
 
-    def _check(self, target: Target, reply: Reply) -> None:
+    def _check(self, target: Target, request: ChatRequest, reply: Reply) -> None:
+        if request.schema is not None and not reply.tool_calls:
+            parsed(reply, request.schema)
         if self._accept is None or self._is_accepted(self._accept, reply):
             return
         msg = f"{target.address}: the reply was not accepted."
