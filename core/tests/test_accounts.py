@@ -4,12 +4,21 @@ import asyncio
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pegboard import Pegboard, errors, hookimpl, prices, sync
+from pegboard import (
+    LLMProvider,
+    Options,
+    Pegboard,
+    errors,
+    hookimpl,
+    prices,
+    sync,
+)
 from pegboard._accounts import Accounts, Histogram
 from pegboard.contracts.chat import (
     ChatRequest,
@@ -33,9 +42,7 @@ from pegboard.stats import Latency
 REQUEST = ChatRequest(messages=(Message.of("user", "hi"),))
 
 
-def call(
-    address="llm.x", *, provider="fake", request=REQUEST, attempts=1, first_item=None
-):
+def call(address="llm.x", *, provider="fake", request=REQUEST, **known):
     """Return a call that was made."""
     return Call(
         address=address,
@@ -45,8 +52,7 @@ def call(
         ends_at=120.0,
         clock=lambda: 0.0,
         request=request,
-        attempts=attempts,
-        first_item=first_item,
+        **{"attempts": 1, **known},
     )
 
 
@@ -146,12 +152,15 @@ def test_addresses_are_apart():
     "last",
     [
         Finished(finish_reason="stop", model="m", usage=Usage(output=7)),
-        UsageSoFar(Usage(output=7)),
+        Finished(finish_reason="stop", model="m"),
+        TextDelta("a"),
     ],
 )
 def test_stream_counts_what_it_told_last(last):
     """A stream that is left early counts what it had told by then."""
-    stats = stats_after(CallFinished(call(first_item=0.25), 0.5, last))
+    left = call(first_item=0.25, usage=Usage(output=7))
+
+    stats = stats_after(CallFinished(left, 0.5, last))
 
     assert (stats.usage.output, stats.unknown_usage) == (7, 0)
     assert stats.first_item.longest == 0.25
@@ -180,6 +189,16 @@ def test_broken_stream_has_used_something_unknown():
     stats = stats_after(CallFailed(call(first_item=0.25), broken, 0.5))
 
     assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
+
+
+def test_broken_stream_counts_what_it_told_last():
+    """What was told before it broke was used."""
+    broken = errors.ConnectionFailed("broke", in_stream=True)
+    told = call(first_item=0.25, usage=Usage(output=7))
+
+    stats = stats_after(CallFailed(told, broken, 0.5))
+
+    assert (stats.usage.output, stats.unknown_usage) == (7, 0)
 
 
 def test_calls_to_other_things_than_models_use_no_tokens():
@@ -262,14 +281,18 @@ def test_sum_costs_what_its_calls_cost(usages):
     assert stats.usage == sum(usages, Usage())
 
 
-def test_stream_left_early_is_priced_by_the_model_that_answered_before():
-    """Only the last event of a stream names its model."""
-    stats = stats_after(
-        CallFinished(call(provider="openai"), 0.5, reply(Usage(), "gpt-5-nano")),
-        CallFinished(call(provider="openai"), 0.5, UsageSoFar(Usage(output=10**6))),
+@pytest.mark.parametrize("asked", [None, "gpt-5-nano"])
+def test_stream_left_early_is_priced_by_the_model_that_was_asked(asked):
+    """Only the last event of a stream names the model: that of the request counts."""
+    left = call(
+        provider="openai",
+        request=replace(REQUEST, model=asked),
+        usage=Usage(output=10**6),
+        first_item=0.25,
     )
+    left.model = "gpt-5-nano" if asked is None else "another"
 
-    assert stats.cost == Decimal("0.40")
+    assert stats_after(CallFinished(left, 0.5, TextDelta("a"))).cost == Decimal("0.40")
 
 
 def test_kinds_of_calls_are_bounded():
@@ -396,6 +419,45 @@ async def test_left_stream_counts_as_a_success():
 
     assert (stats.calls, stats.succeeded, stats.unknown_usage) == (1, 1, 1)
     assert stats.first_item.count == 1
+
+
+async def test_left_stream_counts_what_it_told_before_its_last_words():
+    """Also where the last event is another one."""
+
+    class Chat:
+        def __init__(self, options, context):
+            assert options
+            assert context
+
+        async def complete(self, request):
+            raise AssertionError(request)
+
+        async def stream(self, request):
+            yield UsageSoFar(Usage(input=len(request.messages), output=1))
+            yield TextDelta("a")
+            yield TextDelta("b")
+
+    class Plugin:
+        @hookimpl
+        def pegboard_llm_providers(self):
+            return [
+                LLMProvider(
+                    name="chat",
+                    factory=Chat,
+                    options=Options,
+                    contracts={"ChatModel": 1, "StreamingChat": 1},
+                )
+            ]
+
+    settings = {"llm": {"default": {"provider": "chat"}}}
+    async with Pegboard.isolated(settings, plugins=[Plugin()]) as board:
+        async with board.llm().stream("Hello.") as stream:
+            async for event in stream:
+                if isinstance(event, TextDelta):
+                    break
+        stats = board.stats()["llm.default"]
+
+    assert (stats.usage, stats.unknown_usage) == (Usage(input=1, output=1), 0)
 
 
 async def test_observers_of_plugins_find_the_call_counted():

@@ -12,7 +12,7 @@ from math import log2
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from .contracts.chat import ChatRequest, Finished, Reply, Usage, UsageSoFar
+from .contracts.chat import ChatRequest, Finished, Reply, Usage
 from .errors import CallError
 from .observers import BreakerChanged, CallFailed, CallFinished, CallRetried
 from .stats import Latency, Spending, Stats
@@ -91,8 +91,6 @@ class Account:
         self._last_error: str | None = None
         self._latency = Histogram()
         self._first_item = Histogram()
-        self._model = ""
-        """The model that answered last."""
         self._spent: dict[tuple[str, str, int], tuple[int, Usage]] = {}
         self._unknown_usage = 0
 
@@ -117,7 +115,8 @@ class Account:
             self._attempts += call.attempts
             if call.first_item is not None:
                 self._first_item.add(call.first_item)
-                self._unknown_usage += isinstance(call.request, ChatRequest)
+                if isinstance(call.request, ChatRequest):
+                    self._use(call, None)
             if not isinstance(error, CallError):
                 self._cancelled += 1
                 return
@@ -163,29 +162,21 @@ class Account:
 
     def _use(self, call: Call, result: object) -> None:
         """Enter the tokens of *result*: a reply, or the last event of a stream."""
+        usage, model = call.usage, call.request.model or call.model
         if isinstance(result, Reply | Finished):
-            self._model = result.model
-        elif call.request.model:
-            self._model = call.request.model
-        usage = _usage(result)
+            usage, model = result.usage or usage, result.model
         if usage is None or usage == NOT_COUNTED:
             self._unknown_usage += 1
         else:
-            self._spend(call.provider, usage)
+            self._spend(call.provider, model or "", usage)
 
-    def _spend(self, provider: str, usage: Usage) -> None:
+    def _spend(self, provider: str, model: str, usage: Usage) -> None:
         read = usage.input + usage.cache_read + usage.cache_write
-        kind = (provider, self._model, read // SIZE)
+        kind = (provider, model, read // SIZE)
         if kind not in self._spent and len(self._spent) >= MOST_KINDS:
             kind = (provider, "", 0)  # no price is better than a wrong one
         calls, total = self._spent.get(kind, (0, NOTHING))
         self._spent[kind] = (calls + 1, total + usage)
-
-
-def _usage(result: object) -> Usage | None:
-    if isinstance(result, Reply | Finished | UsageSoFar):
-        return result.usage
-    return None
 
 
 class Histogram:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from .contracts.chat import Usage
     from .errors import CallError
 
 BreakerState = Literal["closed", "open", "half-open"]
@@ -45,6 +46,8 @@ class Call:
     """
     items: list[Any] | None = None
     """All items of a stream, if an observer put a list here when the call started."""
+    usage: Usage | None = None
+    """What a stream has told of its tokens so far."""
     at_end: list[Callable[[BaseException | None, Any], None]] = field(
         default_factory=list, repr=False
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from pegboard.contracts.chat import UsageSoFar
 from pegboard.errors import CallError
 
 from .attempt import attempt, until
@@ -100,6 +101,8 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
             async with aclosing(source):
                 while item is not _END:
                     last = item
+                    if isinstance(item, UsageSoFar):
+                        this.usage = item.usage
                     if this.items is not None:
                         this.items.append(item)
                     yield item
