@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from pegboard import ChatRequest, Context, Message
+from pegboard import ChatRequest, Context, Message, Pegboard
 from pegboard.testing.fault_server import FaultServer
 from pegboard_openai._model import OpenAIModel
 from pegboard_openai.options import OpenAIOptions
 from pegboard_openai.services import SERVICES, Service
 
 OpenModel = Callable[..., OpenAIModel]
+OpenBoard = Callable[..., Pegboard]
+Clock = Callable[[], float]
 
 
 @pytest.fixture
@@ -51,3 +54,28 @@ async def open_model(
     yield make
     for model in opened:
         await model.aclose()
+
+
+@pytest.fixture
+async def open_board(server: FaultServer) -> AsyncIterator[OpenBoard]:
+    """Return what makes boards whose default model is at the server."""
+    opened = []
+
+    def make(
+        *, plugins: Sequence[object] = (), clock: Clock = time.time, **more: object
+    ) -> Pegboard:
+        section = {
+            "provider": "openai",
+            "model": "m",
+            "base_url": f"{server.url}/v1",
+            "api_key": "sk-sentinel",
+            "policy": {"backoff": 0},
+            **more,
+        }
+        settings = {"llm": {"default": section}}
+        opened.append(Pegboard.isolated(settings, plugins=plugins, clock=clock))
+        return opened[-1]
+
+    yield make
+    for board in opened:
+        await board.aclose()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from pegboard import Pegboard
@@ -13,28 +12,6 @@ from pegboard.testing.fault_server import Fault, FaultServer, Scripted
 
 OpenBoard = Callable[..., Pegboard]
 ANSWER = Scripted.json(wire.response())
-
-
-@pytest.fixture
-async def open_board(server: FaultServer) -> AsyncIterator[OpenBoard]:
-    """Return what makes boards whose default model is at the server."""
-    opened = []
-
-    def make(**more: Any) -> Pegboard:
-        section = {
-            "provider": "openai",
-            "model": "m",
-            "base_url": f"{server.url}/v1",
-            "api_key": "sk-sentinel",
-            "policy": {"backoff": 0},
-            **more,
-        }
-        opened.append(Pegboard.isolated({"llm": {"default": section}}))
-        return opened[-1]
-
-    yield make
-    for board in opened:
-        await board.aclose()
 
 
 async def test_completes(server: FaultServer, open_board: OpenBoard) -> None:
