@@ -6,6 +6,7 @@ from copy import copy
 import pegboard
 import pytest
 from pegboard import Finished, Pegboard, Reply, Text, TextDelta, Usage, errors
+from pegboard.deadline import ends_at
 from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.clock import run_virtual
 
@@ -136,6 +137,19 @@ def test_unknown_error_is_refused():
     """A misspelt class of errors is a problem that names the right ones."""
     with pytest.raises(errors.SettingsError, match=r"no error 'Timout'.*Timeout"):
         chain_of(fake(), fake(), on=["Timout"]).llm("chain")
+
+
+def test_nobody_is_asked_when_the_time_is_over():
+    """A target that took all the time of the chain is the last."""
+    board = chain_of(fake(), fake())
+
+    async def main():
+        ends_at.set(asyncio.get_running_loop().time())
+        with pytest.raises(errors.DeadlineExceeded) as caught:
+            await board.provider("llm.chain").complete(None)
+        return str(caught.value)
+
+    assert "llm.two" not in run_virtual(main())
 
 
 # --- the error when all have failed ---
