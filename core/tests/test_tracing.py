@@ -11,7 +11,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -31,6 +31,7 @@ from pegboard import (
     errors,
     hookimpl,
 )
+from pegboard import sync as blocking
 from pegboard._policy.stack import govern
 from pegboard._policy.target import Target
 from pegboard._settings.settings import TracingSettings
@@ -44,6 +45,7 @@ from pegboard.contracts.chat import (
     UsageSoFar,
 )
 from pegboard.contracts.declare import Operation
+from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.clock import run_virtual
 from pydantic import SecretStr
 
@@ -53,6 +55,19 @@ REPLY = Reply(parts=(Text("Hi."),), finish_reason="stop", usage=USAGE, model="m-
 DONE = Finished(finish_reason="stop", model="m-2026", usage=USAGE)
 
 
+class Running(SpanProcessor):
+    """The spans that have begun and not ended."""
+
+    def __init__(self):
+        self.spans = set()
+
+    def on_start(self, span, parent_context=None):  # noqa: ARG002 - passed by name
+        self.spans.add(span.context.span_id)
+
+    def on_end(self, span):
+        self.spans.remove(span.context.span_id)
+
+
 class Watch:
     """What OpenTelemetry was told, and the observer that tells it."""
 
@@ -60,7 +75,9 @@ class Watch:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         tracers = TracerProvider()
+        self.running = Running()
         tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        tracers.add_span_processor(self.running)
         meters = MeterProvider(metric_readers=[self._reader])
         self.tracer = tracers.get_tracer("a program")
         self.observer = Tracing(TracingSettings(**settings), tracers, meters)
@@ -374,7 +391,7 @@ async def test_stream_that_is_left_is_no_error(watch):
     async with board_of(watch, acme=service) as board:
         async with board.llm("acme").stream("Hello.") as stream:
             async for event in stream:
-                if event == so_far:
+                if event == TextDelta("."):
                     break
         assert len(watch.spans) == 1
 
@@ -387,11 +404,14 @@ async def test_stream_that_is_left_is_no_error(watch):
 
 async def test_stream_that_breaks_is_an_error(watch):
     """A stream that fails on its way ends its span with the error."""
-    error = await streamed(watch, TextDelta("Hi"), errors.ConnectionFailed("broke"))
+    so_far = UsageSoFar(Usage(input=5, output=2))
+    broke = errors.ConnectionFailed("broke")
+    error = await streamed(watch, so_far, TextDelta("Hi"), broke)
 
     assert watch.span.status.status_code is StatusCode.ERROR
     assert watch.span.status.description == str(error)
     assert watch.span.attributes["error.type"] == "ConnectionFailed"
+    assert watch.span.attributes["gen_ai.usage.output_tokens"] == 2
     assert "gen_ai.response.time_to_first_chunk" in watch.span.attributes
 
 
@@ -416,6 +436,28 @@ async def test_stream_that_is_cancelled_is_no_error(watch):
 
     assert watch.span.status.status_code is StatusCode.UNSET
     assert watch.span.attributes["error.type"] == "CancelledError"
+
+
+async def test_span_ends_wherever_a_call_is_cancelled(watch):
+    """Cancelled at any point, a call or a stream ends its span and leaves it."""
+
+    async def pause(_request=None):
+        await asyncio.sleep(0)
+        return REPLY
+
+    async def ask():
+        outcomes = [errors.Unavailable("away"), pause, [pause, pause, DONE]]
+        async with board_of(watch, acme=Service(*outcomes)) as board:
+            await board.llm("acme").complete("Hello.")
+            async with board.llm("acme").stream("Hello.") as stream:
+                async for _ in stream:
+                    await asyncio.sleep(0)
+
+    def check():
+        assert watch.running.spans == set()
+        assert trace.get_current_span() is trace.INVALID_SPAN
+
+    assert await cancel_at_every_await(ask, check) >= 5
 
 
 # --- what is within ---
@@ -475,6 +517,23 @@ async def test_fallback_and_its_targets_are_one_trace():
     assert bad.parent.span_id == good.parent.span_id == whole.context.span_id
     assert bad.status.status_code is StatusCode.ERROR
     assert whole.status.status_code is StatusCode.UNSET
+
+
+def test_blocking_call_is_within_the_span_of_its_thread(watch):
+    """A program without async is the parent of its calls, too."""
+    plugin = Plugin(watch, acme=Service(REPLY, [TextDelta("Hi."), DONE]))
+    settings = {"llm": {"default": {"provider": "acme", "api_key": KEY}}}
+    with (
+        blocking.Pegboard.isolated(settings, plugins=[plugin]) as board,
+        watch.tracer.start_as_current_span("request") as request,
+    ):
+        board.llm().complete("Hello.")
+        with board.llm().stream("Hello.") as stream:
+            seen = [trace.get_current_span() for _ in stream]
+
+    assert seen == [request, request]
+    assert [span.name for span in watch.spans] == ["chat m", "chat m", "request"]
+    assert {s.parent.span_id for s in watch.spans[:2]} == {request.context.span_id}
 
 
 async def test_items_are_made_within_the_span(watch):

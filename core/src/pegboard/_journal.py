@@ -35,7 +35,7 @@ class Journal:
 
 
 def _finish(call: Call, elapsed: float, result: Any) -> None:
-    usage = getattr(result, "usage", None)
+    usage = getattr(result, "usage", None) or call.usage
     tokens = getattr(usage, "total", None)
     tail = ", {tokens} tokens" if tokens else ""
     _write(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pegboard.contracts.chat import ChatRequest, Finished, Reply, Usage, UsageSoFar
+from pegboard.contracts.chat import ChatRequest, Finished, Reply, Usage
 
 if TYPE_CHECKING:
     from pegboard._settings.settings import ConventionsVersion
@@ -78,7 +78,7 @@ def answer_attributes(call: Call, result: Any, conventions: Conventions) -> Attr
         answer["gen_ai.response.finish_reasons"] = (result.finish_reason,)
         if result.model:
             answer["gen_ai.response.model"] = result.model
-    usage = usage_of(result)
+    usage = usage_of(call, result)
     return answer | _usage_attributes(usage, conventions) if usage else answer
 
 
@@ -97,11 +97,11 @@ def metric_attributes(
     return {name: value for name, value in known.items() if value is not None}
 
 
-def usage_of(result: Any) -> Usage | None:
-    """Return the tokens that *result* says were used, if it does."""
-    if not isinstance(result, Reply | Finished | UsageSoFar):
-        return None
-    return None if result.usage == NOT_COUNTED else result.usage
+def usage_of(call: Call, result: Any) -> Usage | None:
+    """Return the tokens that *result* says *call* used, or its stream before it."""
+    told = result.usage if isinstance(result, Reply | Finished) else None
+    usage = told or call.usage
+    return None if usage == NOT_COUNTED else usage
 
 
 def read(usage: Usage) -> int:

@@ -92,7 +92,7 @@ class Tracing:
         if self._captures and isinstance(call.request, ChatRequest):
             span.set_attributes(said(_reply(call, call.request, result)))
         span.end()
-        self._measures.take(call, elapsed, answer, usage_of(result))
+        self._measures.take(call, elapsed, answer, usage_of(call, result))
 
     def _fail(self, call: Call, error: BaseException, elapsed: float) -> None:
         span = _span_of(call)
@@ -102,7 +102,7 @@ class Tracing:
         if not isinstance(error, asyncio.CancelledError):
             span.set_status(Status(StatusCode.ERROR, str(error)))
         span.end()
-        self._measures.take(call, elapsed, answer, None)
+        self._measures.take(call, elapsed, answer, usage_of(call, None))
 
 
 class Within:
