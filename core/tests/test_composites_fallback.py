@@ -333,6 +333,7 @@ async def test_stream_that_began_is_not_begun_again():
     words, error = await streamed(board)
 
     assert words == "one "
+    assert str(error).startswith("llm.chain stream: llm.one stream: broke")
     assert type(error) is errors.ConnectionFailed
     assert error.in_stream
     assert (requests(board, "two"), board.provider("llm.one").open) == (0, 0)

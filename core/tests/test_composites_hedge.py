@@ -22,6 +22,8 @@ class TimedOptions(pegboard.Options):
     """Seconds, from the beginning again after the last."""
     fails: str | None = None
     """The error that each call ends with."""
+    breaks: bool = False
+    """Whether streams break after a word."""
 
 
 class Timed:
@@ -60,6 +62,9 @@ class Timed:
         try:
             yield TextDelta("x ")
             await asyncio.sleep(0.1)
+            if self.options.breaks:
+                msg = "broke"
+                raise errors.ConnectionFailed(msg)
             yield TextDelta("y")
             yield END
         finally:
@@ -334,6 +339,18 @@ def test_stream_breaks_as_its_target_does():
 
     assert type(error) is errors.Unavailable
     assert "llm.t1 stream" in str(error)
+
+
+def test_stream_that_breaks_says_whose_it_was():
+    """After its beginning a stream's error is the reader's, with its target."""
+    hedge = {"provider": "hedge", "targets": ["t"]}
+    llms = {"h": hedge, "t": {"provider": "timed", "breaks": True}}
+    board = Pegboard.isolated({"llm": llms}, plugins=[Timed])
+
+    error, _ = run_virtual(timed(words(board)))
+
+    assert str(error) == "llm.h stream: llm.t stream: broke"
+    assert (error.in_stream, error.partial.text) == (True, "x ")
 
 
 # --- cancellation ---

@@ -82,9 +82,12 @@ class Fallback:
                     if not self._goes_on(error):
                         break
                     continue
-                while event is not None:
-                    yield event
-                    event = await anext(events, None)
+                try:
+                    while event is not None:
+                        yield event
+                        event = await anext(events, None)
+                except CallError as error:
+                    raise joined([error]) from error
                 return
         raise joined(errors)
 

@@ -61,9 +61,12 @@ class Hedge:
             for late in opened:
                 if late is not events:
                     await late.aclose()
-            while event is not None:
-                yield event
-                event = await anext(events, None)
+            try:
+                while event is not None:
+                    yield event
+                    event = await anext(events, None)
+            except CallError as error:
+                raise joined([error]) from error
 
     async def _first(self, ask: Callable[[Target], Awaitable[Answer]]) -> Answer:
         """Return the first answer; nobody else is at work any more then."""
