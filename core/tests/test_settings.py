@@ -6,7 +6,12 @@ import tomllib
 import pegboard
 import pytest
 from pegboard import Options, Pegboard, errors
-from pegboard._settings.settings import HealthSettings, TopLevel, TracingSettings
+from pegboard._settings.settings import (
+    AlertSettings,
+    HealthSettings,
+    TopLevel,
+    TracingSettings,
+)
 from pegboard.policy import BreakerPolicy, Policy
 from pydantic import SecretStr
 
@@ -254,6 +259,7 @@ def test_isolated_board_reads_nothing_else(project, monkeypatch):
 SAMPLES = {
     "deadline": ("17.5", 17.5),
     "attempts": ("9", 9),
+    "connect_timeout": ("1.5", 1.5),
     "attempt_timeout": ("2.5", 2.5),
     "idle_timeout": ("3.5", 3.5),
     "backoff": ("0.25", 0.25),
@@ -271,6 +277,7 @@ SAMPLES = {
     "breaker.slow_call": ("5", 5.0),
     "breaker.open_for": ("12", 12.0),
     "breaker.probes": ("2", 2),
+    "breaker.shared": ("news", "news"),
 }
 
 
@@ -313,6 +320,7 @@ TOP_SAMPLES = {
         "1.36",
         TracingSettings(conventions="1.36"),
     ),
+    "alerts": ("PEGBOARD_ALERTS__TO", "ops", AlertSettings(to="ops")),
     "flags": ("PEGBOARD_FLAGS__NEW_UI", "true", {"new_ui": True}),
     "data_folder": ("PEGBOARD_DATA_FOLDER", "elsewhere", "elsewhere"),
     "close_timeout": ("PEGBOARD_CLOSE_TIMEOUT", "2.5", 2.5),

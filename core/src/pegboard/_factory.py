@@ -55,7 +55,13 @@ def make(plan: Plan, around: Surroundings) -> Instance:
 
     """
     factory = load_factory(plan.offer)
-    context = Context(plan.address, around.data_folder, around.clock, around.targets)
+    context = Context(
+        address=plan.address,
+        data_folder=around.data_folder,
+        clock=around.clock,
+        connect_timeout=plan.policy.connect_timeout,
+        targets=around.targets,
+    )
     provider = factory(plan.options, context)
     operations = [o for c in plan.contracts.values() for o in c.operations.values()]
     missing = [o.name for o in operations if not hasattr(provider, o.name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Context:
     """Where it may keep files. Not created yet."""
     clock: Callable[[], float] = time.time
     """The time of day, in seconds since 1970; tests bring their own."""
+    connect_timeout: float = math.inf
+    """Longest time, in seconds, that making a connection may take."""
     targets: Mapping[str, Any] = field(default_factory=dict)
     """
     What the instances that its options name are called through, by name.

@@ -59,6 +59,8 @@ class Policy(BaseModel):
     """Longest time of a call with all its attempts and waits; ``inf`` is no limit."""
     attempts: int = Field(default=3, ge=1)
     """Most times that a call is tried. 1 is no retry."""
+    connect_timeout: float = Field(default=5.0, gt=0)
+    """Longest time until a connection is made; providers pass it to their SDK."""
     attempt_timeout: float = Field(default=math.inf, gt=0)
     """Longest time of one attempt; of a stream, the wait for its first event."""
     idle_timeout: float = Field(default=math.inf, gt=0)

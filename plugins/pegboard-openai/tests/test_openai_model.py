@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from pegboard import ChatRequest, Context, Message, Pegboard
+from pegboard.errors import Timeout
 from pegboard.testing import openai_wire as wire
 from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.fault_server import Fault, FaultServer, Received, Scripted
@@ -209,3 +212,33 @@ async def test_closing_closes_the_connections(
     await model.aclose()
 
     await server.all_left()
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """Return a port where connections are neither accepted nor refused."""
+    with contextlib.ExitStack() as sockets:
+        server = sockets.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):  # until the queue is full, which makes the rest wait
+            client = sockets.enter_context(socket.socket())
+            client.settimeout(0)
+            client.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+async def test_making_a_connection_has_its_own_limit(deaf_port: int) -> None:
+    """Nothing was sent, so the error says that the call may be made again."""
+    section = {
+        "provider": "openai-compatible",
+        "model": "m",
+        "base_url": f"http://127.0.0.1:{deaf_port}/v1",
+        "policy": {"attempts": 1, "connect_timeout": 0.05, "deadline": 60},
+    }
+    async with Pegboard.isolated({"llm": {"default": section}}) as board:
+        with pytest.raises(Timeout) as caught:
+            await board.llm().complete("hello")
+
+    assert type(caught.value) is Timeout
+    assert caught.value.request_sent == "no"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from openai import AsyncStream, NotFoundError
+from openai import AsyncStream, NotFoundError, Timeout
 from pegboard import ChatRequest, PerLoop, Reply, StreamEvent
 from pegboard.deadline import time_left
 from pegboard.errors import CallError
@@ -40,13 +41,14 @@ class OpenAIModel:
         self._service = service
         self._api = APIS[options.api](service, options)
         self._clock = context.clock
+        self._connect_timeout = context.connect_timeout
         self._clients = PerLoop(lambda: Client(options), Client.close)
 
     async def ping(self) -> str | None:
         """Ask for the list of models: it takes the key, and no tokens."""
         try:
             client = await self._clients.get()
-            await client.get("/models", cast_to=object, options=_options())
+            await client.get("/models", cast_to=object, options=self._limits())
         except NotFoundError:
             return "answered, but has no list of models"
         except KNOWN as error:
@@ -59,7 +61,7 @@ class OpenAIModel:
         try:
             client = await self._clients.get()
             answer = await client.post(
-                self._api.path, cast_to=object, body=body, options=_options()
+                self._api.path, cast_to=object, body=body, options=self._limits()
             )
             return self._api.reply(answer)
         except KNOWN as error:
@@ -91,7 +93,7 @@ class OpenAIModel:
             self._api.path,
             cast_to=object,
             body=body,
-            options=_options(),
+            options=self._limits(),
             stream=True,
             stream_cls=AsyncStream[object],
         ) as chunks:
@@ -105,12 +107,14 @@ class OpenAIModel:
         own = request.extra.get(self._service.name, {})
         return merged(self._api.body(request), own)
 
+    def _limits(self) -> Any:
+        """Return the SDK's options that bound the time of a request."""
+        total = time_left()
+        connect = min(self._connect_timeout, math.inf if total is None else total)
+        finite = None if connect == math.inf else connect
+        return {"timeout": Timeout(total, connect=finite)}
+
     def _translated(self, error: Exception, *, in_stream: bool = False) -> CallError:
         ours = translated(error, self._service.name, self._clock)
         ours.in_stream = in_stream
         return ours
-
-
-def _options() -> Any:
-    seconds = time_left()
-    return {} if seconds is None else {"timeout": seconds}
