@@ -20,6 +20,7 @@ from pegboard import errors, hooks
 from pegboard._plan import Head
 from pegboard._plugins.registry import Registry
 from pegboard._settings.settings import (
+    AlertSettings,
     HealthSettings,
     PluginSettings,
     TopLevel,
@@ -235,6 +236,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "breaker": lambda: fields(BreakerPolicy),
     "plugins": lambda: fields(PluginSettings),
     "health": lambda: fields(HealthSettings),
+    "alerts": lambda: fields(AlertSettings),
     "tracing": lambda: fields(TracingSettings),
     "providers": providers,
     "hooks": hook_list,

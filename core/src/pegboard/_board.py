@@ -6,12 +6,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from typing_extensions import TypeForm
 
 from ._accounts import Accounts
+from ._alerts import Alerts
 from ._composition import composed
 from ._explain import Explanation, explain
 from ._factory import Instance, Surroundings, load_factory, make
@@ -32,6 +34,7 @@ from ._suggest import suggest
 from .contracts.chat import ChatModel
 from .contracts.declare import ContractInfo, contract_info
 from .contracts.key_value import KeyValue
+from .contracts.messenger import Messenger
 from .contracts.secret_store import SecretStore
 from .errors import (
     CloseError,
@@ -114,6 +117,7 @@ class Pegboard:
         self._llms: dict[str, LLM] = {}
         self._fetched: dict[str, str | UnresolvedError] = {}
         self._accounts = Accounts(clock)
+        self._alerts = Alerts(settings.top.alerts, clock, self._messenger)
         self._observers: tuple[Observer, ...] | None = None
         self._lock = threading.RLock()
         self._is_closed = False
@@ -205,7 +209,7 @@ class Pegboard:
 
     def check(self) -> list[Problem]:
         """Return all that is wrong with any configured instance. Makes none."""
-        found = self._check_used()
+        found = [*self._check_used(), *self._check_alerts()]
         for address in self._settings.addresses():
             try:
                 load_factory(self._plan(address, None).offer)
@@ -264,6 +268,9 @@ class Pegboard:
             CloseError: With those that did not close cleanly.
 
         """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.top.close_timeout):
+                await self._alerts.aclose()
         if self._is_closed:
             return
         self._is_closed = True
@@ -377,6 +384,7 @@ class Pegboard:
                 self._accounts,
                 Journal(),
                 *self._tracing(),
+                *([self._alerts] if self._settings.top.alerts.to else []),
                 *theirs,
             )
         return self._observers
@@ -389,6 +397,18 @@ class Pegboard:
             from ._tracing.tracing import Tracing  # noqa: PLC0415
 
             yield Tracing(settings)
+
+    def _messenger(self) -> Messenger:
+        """Return what posts alerts."""
+        return self.integration(self._settings.top.alerts.to or "", Messenger)
+
+    def _check_alerts(self) -> list[Problem]:
+        """Return what is wrong with who is to post alerts."""
+        name = self._settings.top.alerts.to
+        known = self._settings.names("integrations")
+        if name is None or name in known:
+            return []
+        return [Problem("alerts.to", f"is not in the settings. {suggest(name, known)}")]
 
     def _check_used(self) -> list[Problem]:
         try:

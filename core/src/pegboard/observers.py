@@ -81,6 +81,15 @@ class CallFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class CallSlow:
+    """A call succeeded, but took as long as ``slow_call`` of its breaker, or longer."""
+
+    call: Call
+    elapsed: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallFailed:
     """A call failed for good or was cancelled."""
 
@@ -98,7 +107,9 @@ class BreakerChanged:
     after: BreakerState
 
 
-Event = CallStarted | CallRetried | CallFinished | CallFailed | BreakerChanged
+Event = (
+    CallStarted | CallRetried | CallFinished | CallSlow | CallFailed | BreakerChanged
+)
 """What observers are told. There will be more kinds: ignore those you do not know."""
 
 

@@ -21,6 +21,7 @@ from pegboard.observers import (
     CallFailed,
     CallFinished,
     CallRetried,
+    CallSlow,
     CallStarted,
 )
 
@@ -102,7 +103,10 @@ class Target:
     def finish(self, call: Call, result: object) -> None:
         """Say that *call* succeeded with *result*."""
         if self.observers:
-            self.tell(CallFinished(call, _elapsed(call), result))
+            elapsed, limit = _elapsed(call), self.policy.breaker.slow_call
+            self.tell(CallFinished(call, elapsed, result))
+            if elapsed >= limit:
+                self.tell(CallSlow(call, elapsed, limit))
 
     def fail(self, call: Call, error: BaseException) -> None:
         """Say that *call* failed; a ``CallError`` learns where and when."""

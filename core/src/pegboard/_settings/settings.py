@@ -70,6 +70,24 @@ class HealthSettings(BaseModel):
     """Seconds that an instance may take to answer a check."""
 
 
+AlertKind = Literal["breaker_open", "breaker_closed", "slow"]
+
+
+class AlertSettings(BaseModel):
+    """Messages to people when calls go wrong."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    to: Name | None = None
+    """The integration that posts them, by name. None posts nothing."""
+    channel: str = "alerts"
+    """Where it posts them."""
+    on: list[AlertKind] = ["breaker_open", "breaker_closed"]
+    """What is posted. What is slow is said by ``slow_call`` of the breaker."""
+    suppress: float = Field(default=300.0, ge=0)
+    """Seconds for which the same is not posted again about the same address."""
+
+
 class TopLevel(BaseModel):
     """The keys of the settings."""
 
@@ -89,6 +107,8 @@ class TopLevel(BaseModel):
     """What OpenTelemetry is told of calls."""
     health: HealthSettings = HealthSettings()
     """How it is found out whether instances can be reached."""
+    alerts: AlertSettings = AlertSettings()
+    """Messages to people when calls go wrong."""
     flags: dict[Name, bool] = {}
     """Feature flags by name."""
     data_folder: Path = Path(".pegboard")
