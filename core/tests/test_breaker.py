@@ -15,11 +15,12 @@ from hypothesis.stateful import (
     invariant,
     rule,
 )
-from pegboard import Policy, errors
+from pegboard import ChatRequest, Message, Policy, errors
 from pegboard._policy.breaker import SLICES, Breaker
 from pegboard._policy.guards import outcome_of
 from pegboard._policy.stack import govern
 from pegboard._policy.target import Target
+from pegboard.contracts.chat import model_of
 from pegboard.contracts.declare import Operation
 from pegboard.observers import BreakerChanged
 from pegboard.policy import BreakerPolicy
@@ -336,6 +337,53 @@ def test_one_target_does_not_open_anothers_breaker():
         return [await outcome(call) for call in (first, second, first, second)]
 
     assert run_virtual(main()) == [errors.Unavailable, "up", errors.CircuitOpen, "up"]
+
+
+def test_parts_that_fail_apart_have_their_own_breakers():
+    """A model that is down does not take the others of its instance with it."""
+    told = []
+
+    class Told:
+        def notify(self, event):
+            if isinstance(event, BreakerChanged):
+                told.append((event.part, event.after))
+
+    async def method(request):
+        if request.model == "down":
+            msg = "down"
+            raise errors.Unavailable(msg)
+        return request.model
+
+    policy = Policy(attempts=1, breaker={"failures": 2})
+    target = Target(
+        "llm.x", policy, "x", "pegboard-x", observers=(Told(),), apart=model_of
+    )
+    call = govern(method, Operation("work", True, False, work), target)  # noqa: FBT003
+
+    def asking(model):
+        messages = (Message.of("user", "hi"),)
+        return lambda: call(ChatRequest(messages=messages, model=model))
+
+    async def main():
+        models = ("down", "down", "down", "up", None)
+        return [await outcome(asking(model)) for model in models]
+
+    assert run_virtual(main()) == [
+        errors.Unavailable,
+        errors.Unavailable,
+        errors.CircuitOpen,
+        "up",
+        None,
+    ]
+    assert told == [("down", "open")]
+
+
+def test_breakers_of_parts_are_bounded():
+    """However many models a program names, memory stays."""
+    target = Target("llm.x", Policy(), "x", "pegboard-x", apart=str)
+    breakers = {id(target.breaker_of(number)) for number in range(1000)}
+
+    assert len(breakers) == 65
 
 
 def stream_that(ends):

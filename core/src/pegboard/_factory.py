@@ -83,6 +83,7 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         secrets=plan.secrets,
         observers=around.observers,
         news=around.news,
+        apart=plan.offer.provider.apart,
         model=_model(plan.options),
     )
     return Instance(plan, provider, Governed(called, operations, target))

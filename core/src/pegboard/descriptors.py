@@ -77,6 +77,13 @@ class Provider:
     Its value is a list of names or a table by name. The instance then claims no more
     than all of them do, and ``[policy]`` acts on them, not on it again.
     """
+    apart: Callable[[Any], str | None] | None = None
+    """
+    What of a request fails apart from the rest: each such part has its own breaker.
+
+    A function of an operation's first argument, such as
+    ``pegboard.contracts.chat.model_of`` where one model can be down and another up.
+    """
     summary: str = ""
     """A few words for lists."""
 

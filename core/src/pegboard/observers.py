@@ -105,6 +105,8 @@ class BreakerChanged:
     address: str
     before: BreakerState
     after: BreakerState
+    part: str | None = None
+    """What of the instance it watches, such as a model; None for all the rest."""
 
 
 Event = (

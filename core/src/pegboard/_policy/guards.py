@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from pegboard.observers import Call
 
-    from .breaker import Breaker, Outcome
+    from .breaker import Outcome
     from .limits import Bulkhead, Rate
-    from .target import Step
+    from .target import Step, Target
 
     End = Callable[[BaseException | None, Any], None]
 
@@ -39,14 +39,15 @@ FAILURES = (Timeout, ConnectionFailed, Unavailable, InvalidReply)
 """The errors that speak against the service."""
 
 
-def break_circuit(inner: Step, breaker: Breaker, section: str) -> Step:
-    """Return *inner*, refused while *breaker* is open."""
+def break_circuit(inner: Step, target: Target) -> Step:
+    """Return *inner*, refused while the breaker of *target* is open."""
 
     # Every call passes here, so nothing is made that only a stream needs.
     async def step(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        breaker = target.breaker_of(call.request)
         permit = breaker.acquire(call.clock())
         if permit is None:
-            raise _refusal(breaker.wait(call.clock()), section)
+            raise _refusal(breaker.wait(call.clock()), target.section)
         try:
             result = await inner(call, args, kwargs)
         except BaseException as error:

@@ -64,7 +64,7 @@ def _guarded(step: Step, target: Target) -> Step:
     """Return *step* behind the guards that the policy asks for."""
     section = target.section
     if target.policy.breaker.enabled:
-        step = break_circuit(step, target.breaker, section)
+        step = break_circuit(step, target)
         if target.news is not None:
             step = share_outage(step, target.breaker, target.news)
     if target.requests is not None:

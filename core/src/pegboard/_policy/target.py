@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pegboard._log import logger_of
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     Step = Callable[[Call, tuple[Any, ...], dict[str, Any]], Awaitable[Any]]
 
 Made = TypeVar("Made")
+MOST_PARTS = 64
+"""Breakers of one target. What programs name is not bounded; memory is."""
 
 
 @dataclass(slots=True)
@@ -61,8 +64,11 @@ class Target:
     """The model that the settings name."""
     news: News | None = None
     """What other processes know of it, where they share that."""
+    apart: Callable[[Any], str | None] | None = None
+    """What of a request fails apart from the rest, such as the model it names."""
     quota: RetryQuota = field(init=False)
     breaker: Breaker = field(init=False)
+    _parts: dict[str, Breaker] = field(init=False, default_factory=dict)
     requests: Rate | None = field(init=False)
     tokens: Rate | None = field(init=False)
     bulkhead: Bulkhead | None = field(init=False)
@@ -70,7 +76,7 @@ class Target:
     def __post_init__(self) -> None:
         policy = self.policy
         self.quota = RetryQuota(policy.retry_quota)
-        self.breaker = Breaker(policy.breaker, self._breaker_changed)
+        self.breaker = Breaker(policy.breaker, partial(self._breaker_changed, None))
         self.requests = _made(Rate, policy.requests_per_minute)
         self.tokens = _made(Rate, policy.tokens_per_minute)
         self.bulkhead = _made(Bulkhead, policy.concurrency)
@@ -79,6 +85,16 @@ class Target:
     def section(self) -> str:
         """The settings that say how calls to it behave."""
         return f"[{self.address}.policy]"
+
+    def breaker_of(self, request: object) -> Breaker:
+        """Return the breaker that watches over *request*."""
+        part = None if self.apart is None else self.apart(request)
+        if part is None:
+            return self.breaker
+        if part not in self._parts and len(self._parts) == MOST_PARTS:
+            return self.breaker
+        changed = partial(self._breaker_changed, part)
+        return self._parts.setdefault(part, Breaker(self.policy.breaker, changed))
 
     def begin(self, operation: Operation, request: object = None) -> Call:
         """Return a new call, whose deadline is no later than that of the outer one."""
@@ -150,10 +166,13 @@ class Target:
         )
         return RetryQuotaExhausted(msg)
 
-    def _breaker_changed(self, before: BreakerState, after: BreakerState) -> None:
-        logger_of(self.address).warning("The breaker is {} (was {}).", after, before)
-        self.tell(BreakerChanged(self.address, before, after))
-        if self.news is not None:
+    def _breaker_changed(
+        self, part: str | None, before: BreakerState, after: BreakerState
+    ) -> None:
+        of = f" of {part}" if part else ""
+        logger_of(self.address).warning("The breaker{} is {}.", of, after)
+        self.tell(BreakerChanged(self.address, before, after, part))
+        if self.news is not None and part is None:
             self.news.changed(after)
 
     def _place(self, call: Call, error: CallError) -> None:

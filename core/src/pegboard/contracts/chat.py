@@ -135,6 +135,11 @@ class ChatRequest:
     """Vendor parameters by provider name: ``{"openai": {"service_tier": "flex"}}``."""
 
 
+def model_of(request: object) -> str | None:
+    """Return the model that *request* names instead of the one of the settings."""
+    return request.model if isinstance(request, ChatRequest) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens of a call, in buckets that do not overlap."""

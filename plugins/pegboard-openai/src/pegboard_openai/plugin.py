@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pegboard import LLMProvider, hookimpl
+from pegboard.contracts.chat import model_of
 
 from .services import OPENAI, SERVICES, Service
 
@@ -42,6 +43,7 @@ def _provider(service: Service) -> LLMProvider:
         install="pegboard-openai",
         defaults=_defaults(service),
         env=env,
+        apart=model_of,
         summary=service.summary,
     )
 
