@@ -102,6 +102,24 @@ def test_failure_is_counted_by_its_error():
     assert stats.latency == Latency()
 
 
+@pytest.mark.parametrize(
+    ("error", "works"),
+    [
+        (errors.ContextLengthExceeded("too long"), True),
+        (errors.NotFound("no such key"), True),
+        (errors.Conflict("changed"), True),
+        (errors.Authentication("no"), False),
+        (errors.Unavailable("gone"), False),
+    ],
+)
+def test_refusing_a_wrong_call_shows_that_a_service_works(error, works):
+    """Such a call failed, but the service answered it."""
+    stats = stats_after(CallFailed(call(), error, 0.1))
+
+    assert (stats.failed, stats.last_failure) == (1, 1000.0)
+    assert stats.last_answer == (1000.0 if works else None)
+
+
 def test_retry_is_counted_by_its_error():
     """An attempt that is made again is no failed call."""
     stats = stats_after(
@@ -133,6 +151,19 @@ def test_breaker_and_its_trips_are_counted():
     stats = stats_after(*(BreakerChanged("llm.x", a, b) for a, b in changes))
 
     assert (stats.breaker, stats.trips) == ("half-open", 2)
+
+
+def test_of_several_breakers_the_worst_is_told():
+    """An instance may have one for each of its models."""
+    changes = [
+        BreakerChanged("llm.x", "closed", "open", part="large"),
+        BreakerChanged("llm.x", "closed", "open", part="small"),
+        BreakerChanged("llm.x", "open", "closed", part="small"),
+    ]
+
+    stats = stats_after(*changes)
+
+    assert (stats.breaker, stats.trips) == ("open", 2)
 
 
 def test_addresses_are_apart():

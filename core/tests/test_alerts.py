@@ -97,6 +97,15 @@ async def test_open_breaker_is_told(pager):
     assert text.startswith("llm.default: the circuit breaker has opened.")
 
 
+async def test_part_of_an_instance_is_named(pager):
+    """An instance may have a breaker for each of its models."""
+    alerts = Alerts(AlertSettings(to="ops"), ManualClock(), lambda: pager)
+    alerts.notify(BreakerChanged("llm.x", "closed", "open", part="large"))
+    await alerts.aclose()
+
+    assert pager.posted[0][1].startswith("llm.x large: the circuit breaker")
+
+
 def test_closed_breaker_is_told(pager):
     """Good news too."""
 

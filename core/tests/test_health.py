@@ -153,14 +153,14 @@ def test_provider_is_told_how_long_it_may_take():
     ("stats", "status", "reason"),
     [
         (Stats(), "unknown", "no call lately"),
-        (Stats(last_success=990.0), "up", "succeeded 10 s ago"),
-        (Stats(last_success=600.0), "unknown", "no call lately"),
+        (Stats(last_answer=990.0), "up", "answered 10 s ago"),
+        (Stats(last_answer=600.0), "unknown", "no call lately"),
         (
-            Stats(last_success=980.0, last_failure=990.0, last_error="gone"),
+            Stats(last_answer=980.0, last_failure=990.0, last_error="gone"),
             "down",
             "failed 10 s ago: gone",
         ),
-        (Stats(last_success=995.0, last_failure=990.0), "up", "succeeded 5 s ago"),
+        (Stats(last_answer=995.0, last_failure=990.0), "up", "answered 5 s ago"),
         (Stats(breaker="open", last_error="gone"), "down", "breaker is open: gone"),
         (Stats(last_failure=600.0, last_error="gone"), "unknown", "no call lately"),
     ],

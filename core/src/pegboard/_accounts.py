@@ -13,7 +13,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from .contracts.chat import ChatRequest, Finished, Reply, Usage
-from .errors import CallError
+from .errors import CallError, Conflict, InvalidRequest, NotFound
 from .observers import BreakerChanged, CallFailed, CallFinished, CallRetried
 from .stats import Latency, Spending, Stats
 
@@ -30,6 +30,9 @@ NOT_COUNTED = Usage(estimated=True)
 SIZE = 4000
 """Calls are kept apart by tokens read: price lists change at multiples of this."""
 MOST_KINDS = 1000
+STATES: tuple[BreakerState, ...] = ("closed", "half-open", "open")
+CALLERS_FAULT = (Conflict, InvalidRequest, NotFound)
+"""Errors of a service that works."""
 
 
 class Accounts:
@@ -48,7 +51,7 @@ class Accounts:
         elif isinstance(event, CallRetried):
             self._account(event.call.address).retry(event)
         elif isinstance(event, BreakerChanged):
-            self._account(event.address).turn(event.after)
+            self._account(event.address).turn(event.part, event.after)
 
     def stats(self) -> dict[str, Stats]:
         """Return what every address that was called has had so far."""
@@ -84,10 +87,11 @@ class Account:
         self._retried: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._cancelled = 0
-        self._breaker: BreakerState = "closed"
+        self._breakers: dict[str | None, BreakerState] = {}
         self._trips = 0
         self._last_success: float | None = None
         self._last_failure: float | None = None
+        self._last_answer: float | None = None
         self._last_error: str | None = None
         self._latency = Histogram()
         self._first_item = Histogram()
@@ -100,7 +104,7 @@ class Account:
         with self._lock:
             self._calls += 1
             self._attempts += call.attempts
-            self._last_success = now
+            self._last_success = self._last_answer = now
             self._latency.add(event.elapsed)
             if call.first_item is not None:
                 self._first_item.add(call.first_item)
@@ -122,6 +126,8 @@ class Account:
                 return
             self._failures[type(error).__name__] += 1
             self._last_failure = now
+            if isinstance(error, CALLERS_FAULT):
+                self._last_answer = now
             self._last_error = error.message
 
     def retry(self, event: CallRetried) -> None:
@@ -129,10 +135,10 @@ class Account:
         with self._lock:
             self._retried[type(event.error).__name__] += 1
 
-    def turn(self, state: BreakerState) -> None:
-        """Enter that the breaker is in another *state*."""
+    def turn(self, part: str | None, state: BreakerState) -> None:
+        """Enter that the breaker of *part* is in another *state*."""
         with self._lock:
-            self._breaker = state
+            self._breakers[part] = state
             self._trips += state == "open"
 
     def stats(self) -> Stats:
@@ -145,10 +151,13 @@ class Account:
                 retried=dict(self._retried),
                 failures=dict(self._failures),
                 cancelled=self._cancelled,
-                breaker=self._breaker,
+                breaker=max(
+                    self._breakers.values(), key=STATES.index, default="closed"
+                ),
                 trips=self._trips,
                 last_success=self._last_success,
                 last_failure=self._last_failure,
+                last_answer=self._last_answer,
                 last_error=self._last_error,
                 latency=self._latency.latency(),
                 first_item=self._first_item.latency(),

@@ -119,10 +119,11 @@ class Alerts:
 def _told(event: Event) -> tuple[str, str, str] | None:
     """Return of what kind *event* is, what address it is about, and a text."""
     if isinstance(event, BreakerChanged):
+        place = f"{event.address} {event.part}" if event.part else event.address
         if event.after == "open":
-            return "breaker_open", event.address, OPEN.format(event.address)
+            return "breaker_open", event.address, OPEN.format(place)
         if event.after == "closed":
-            return "breaker_closed", event.address, CLOSED.format(event.address)
+            return "breaker_closed", event.address, CLOSED.format(place)
     elif isinstance(event, CallSlow):
         call = event.call
         text = SLOW.format(call.address, call.operation, event.elapsed, event.limit)

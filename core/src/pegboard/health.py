@@ -69,15 +69,15 @@ async def measured(
 
 def judged(stats: Stats, now: float) -> Health:
     """Return what the calls say that were made lately; *now* is the time of day."""
-    succeeded = _ago(stats.last_success, now)
+    answered = _ago(stats.last_answer, now)
     failed = _ago(stats.last_failure, now)
     status: Status
     if stats.breaker == "open":
         status, reason = "down", f"the breaker is open: {stats.last_error}"
-    elif min(succeeded, failed) > RECENT:
+    elif min(answered, failed) > RECENT:
         status, reason = "unknown", "it has no check, and there was no call lately"
-    elif succeeded <= failed:
-        status, reason = "up", f"a call succeeded {succeeded:.0f} s ago"
+    elif answered <= failed:
+        status, reason = "up", f"a call was answered {answered:.0f} s ago"
     else:
         status, reason = "down", f"a call failed {failed:.0f} s ago: {stats.last_error}"
     return Health(status=status, reason=reason, breaker=stats.breaker)

@@ -69,13 +69,15 @@ class Stats:
     cancelled: int = 0
     """Calls that the program gave up before they ended."""
     breaker: BreakerState = "closed"
-    """What the circuit breaker does with calls now."""
+    """What the circuit breaker does with calls now; of several, the worst."""
     trips: int = 0
     """How often the circuit breaker has opened."""
     last_success: float | None = None
     """When a call last succeeded: the time of day on the board's clock."""
     last_failure: float | None = None
     """When a call last failed for good."""
+    last_answer: float | None = None
+    """When the service last showed that it works, be it by refusing a wrong call."""
     last_error: str | None = None
     """What the error said that a call last failed with."""
     latency: Latency = field(default_factory=Latency)
