@@ -25,6 +25,8 @@ from pegboard.testing.leaks import open_files
 
 HOUR = 3600.0
 WORKERS = 10
+SMALLEST_OBJECT = 16
+"""Bytes. If one in two calls left the least that there is, memory would not be flat."""
 FAULTS = (
     errors.Unavailable,
     errors.RateLimited,
@@ -172,10 +174,10 @@ def traced():
 @pytest.mark.usefixtures("traced")
 def test_an_hour_of_load_leaves_nothing_behind():
     """Memory, tasks and files are the same in the middle and at the end."""
-    middle, end, done, stats = run_virtual(soak())
+    middle, end, deeds, stats = run_virtual(soak())
 
-    assert done > 10_000
+    assert deeds > 10_000
     assert min(stats.succeeded, stats.failed, stats.cancelled, stats.retries) > 100
-    assert end[0] == pytest.approx(middle[0], rel=0.05)
+    assert end[0] - middle[0] < deeds / 2 * SMALLEST_OBJECT / 2
     assert end[1:] == middle[1:]
     assert end[1] == 1
