@@ -63,7 +63,7 @@ async def test_stream_is_retried_only_before_its_first_event(
     """What was handed on is in the error."""
     chunks = wire.response_stream("Hel", "lo.")
     server.respond(
-        Scripted.events(Fault.RESET), Scripted.events(*chunks[:2], Fault.RESET)
+        Scripted.events(Fault.RESET), Scripted.events(*chunks[:2], Fault.CLOSE)
     )
 
     with pytest.raises(ConnectionFailed) as caught:

@@ -1,4 +1,9 @@
-"""What the OpenAI APIs send, for scripts of ``FaultServer``: plain JSON values."""
+"""
+What the OpenAI APIs send, for scripts of ``FaultServer``: plain JSON values.
+
+Checked with the SDK ``openai`` 3.52 by the tests of ``pegboard-openai``, which read all
+of it through the SDK.
+"""
 
 from __future__ import annotations
 
