@@ -121,6 +121,23 @@ def test_unrepeatable_operation_is_repeated_only_if_not_sent(sent, calls):
     assert len(service.calls) == calls
 
 
+@pytest.mark.parametrize(("key", "calls"), [(None, 1), ("once-1", 2)])
+def test_idempotency_key_makes_a_call_repeatable(key, calls):
+    """What carries a key may be sent again: the service knows that it is the same."""
+    sent = []
+
+    async def method(*, idempotency_key=None):
+        sent.append(idempotency_key)
+        if len(sent) == 1:
+            msg = "broke"
+            raise errors.ConnectionFailed(msg, request_sent="yes")
+
+    call = governed(method, repeatable=False)
+    outcome_of(lambda: call(idempotency_key=key))
+
+    assert sent == [key] * calls
+
+
 def test_foreign_exception_is_wrapped_without_its_secrets():
     """An exception that the plugin let through becomes a CallError, cause and all."""
     service = Service(KeyError("boom s3cret"))

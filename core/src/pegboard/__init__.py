@@ -51,11 +51,13 @@ if TYPE_CHECKING:
     from .descriptors import LLMProvider as LLMProvider
     from .descriptors import StorageProvider as StorageProvider
     from .event_loops import PerLoop as PerLoop
+    from .health import Health as Health
     from .hooks import hookimpl as hookimpl
     from .observers import Call as Call
     from .observers import Observer as Observer
     from .options import Options as Options
     from .policy import Policy as Policy
+    from .stats import Stats as Stats
 
 __version__ = "0.1.0"
 
@@ -70,6 +72,8 @@ _HOME = {
     "enable_logging": "_log",
     "time_left": "deadline",
     "Policy": "policy",
+    "Health": "health",
+    "Stats": "stats",
     **dict.fromkeys(_CHAT.split(), "contracts.chat"),
     **dict.fromkeys(("contract", "operation"), "contracts.declare"),
     **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),

@@ -27,14 +27,16 @@ def retry(attempt: Step, target: Target, *, repeatable: bool) -> Step:
         try:
             result = await attempt(call, args, kwargs)
         except CallError as error:
-            if policy.attempts == 1 or not _may_repeat(error, repeatable):
+            # With a key the service itself sees to it that twice is once.
+            is_safe = repeatable or kwargs.get("idempotency_key") is not None
+            if policy.attempts == 1 or not _may_repeat(error, is_safe):
                 raise
             first = error
         else:
             quota.give()
             return result
         again = Again(first, target, call, lambda: attempt(call, args, kwargs))
-        return await again.run(repeatable=repeatable)
+        return await again.run(repeatable=is_safe)
 
     return step
 
