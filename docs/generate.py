@@ -23,6 +23,7 @@ from pegboard._settings.settings import (
     AlertSettings,
     HealthSettings,
     PluginSettings,
+    SloSettings,
     TopLevel,
     TracingSettings,
 )
@@ -237,6 +238,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "plugins": lambda: fields(PluginSettings),
     "health": lambda: fields(HealthSettings),
     "alerts": lambda: fields(AlertSettings),
+    "slo": lambda: fields(SloSettings),
     "tracing": lambda: fields(TracingSettings),
     "providers": providers,
     "hooks": hook_list,

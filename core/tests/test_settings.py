@@ -9,6 +9,7 @@ from pegboard import Options, Pegboard, errors
 from pegboard._settings.settings import (
     AlertSettings,
     HealthSettings,
+    SloSettings,
     TopLevel,
     TracingSettings,
 )
@@ -321,6 +322,11 @@ TOP_SAMPLES = {
         TracingSettings(conventions="1.36"),
     ),
     "alerts": ("PEGBOARD_ALERTS__TO", "ops", AlertSettings(to="ops")),
+    "slo": (
+        "PEGBOARD_SLO",
+        '{"a": {"address": "llm.a", "p95": 2.0}}',
+        {"a": SloSettings(address="llm.a", p95=2)},
+    ),
     "flags": ("PEGBOARD_FLAGS__NEW_UI", "true", {"new_ui": True}),
     "data_folder": ("PEGBOARD_DATA_FOLDER", "elsewhere", "elsewhere"),
     "close_timeout": ("PEGBOARD_CLOSE_TIMEOUT", "2.5", 2.5),

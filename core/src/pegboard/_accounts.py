@@ -203,6 +203,12 @@ class Histogram:
         if seconds > self._longest:  # noqa: PLR1730 - max() doubles the time of this
             self._longest = seconds
 
+    def include(self, other: Histogram) -> None:
+        """Count what *other* has counted, too."""
+        for bucket, count in other._counts.items():
+            self._counts[bucket] = self._counts.get(bucket, 0) + count
+        self._longest = max(self._longest, other._longest)
+
     def latency(self) -> Latency:
         """Return what was counted, summed up."""
         count = sum(self._counts.values())

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ._log import logger_of
-from .observers import BreakerChanged, CallSlow
+from .observers import BreakerChanged, CallSlow, TargetMet, TargetMissed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_WAITING = 100
 OPEN = "{}: the circuit breaker has opened. Calls fail at once until it answers again."
 CLOSED = "{}: the circuit breaker has closed. Calls succeed again."
+MISSED = "{}: {} is {:.4g}. The goal of {:.4g} is missed."
+MET = "{}: {} is {:.4g}. The goal of {:.4g} is met again."
 SLOW = "{}: {} took {:.3g} s. From {:g} s on, it is slow."
 
 
@@ -128,7 +130,15 @@ def _told(event: Event) -> tuple[str, str, str] | None:
         call = event.call
         text = SLOW.format(call.address, call.operation, event.elapsed, event.limit)
         return "slow", call.address, text
+    elif isinstance(event, TargetMissed):
+        return "target_missed", event.address, _about(event, MISSED)
+    elif isinstance(event, TargetMet):
+        return "target_met", event.address, _about(event, MET)
     return None
+
+
+def _about(event: TargetMissed | TargetMet, text: str) -> str:
+    return text.format(event.address, event.target, event.measured, event.goal)
 
 
 def _is_over(task: asyncio.Task[None]) -> bool:

@@ -30,6 +30,7 @@ from ._settings.references import (
 )
 from ._settings.settings import Settings
 from ._settings.tree import FAMILIES
+from ._slo import ServiceLevels
 from ._suggest import suggest
 from .contracts.chat import ChatModel
 from .contracts.declare import ContractInfo, contract_info
@@ -209,7 +210,7 @@ class Pegboard:
 
     def check(self) -> list[Problem]:
         """Return all that is wrong with any configured instance. Makes none."""
-        found = [*self._check_used(), *self._check_alerts()]
+        found = [*self._check_used(), *self._check_alerts(), *self._check_slo()]
         for address in self._settings.addresses():
             try:
                 load_factory(self._plan(address, None).offer)
@@ -385,9 +386,16 @@ class Pegboard:
                 Journal(),
                 *self._tracing(),
                 *([self._alerts] if self._settings.top.alerts.to else []),
+                *self._service_levels(),
                 *theirs,
             )
         return self._observers
+
+    def _service_levels(self) -> Iterable[Observer]:
+        """Yield what holds calls against their targets, if there are any."""
+        if self._settings.top.slo:
+            levels = self._settings.top.slo.values()
+            yield ServiceLevels(levels, self._active_observers)
 
     def _tracing(self) -> Iterable[Observer]:
         """Yield what traces calls, if they are to be traced."""
@@ -409,6 +417,18 @@ class Pegboard:
         if name is None or name in known:
             return []
         return [Problem("alerts.to", f"is not in the settings. {suggest(name, known)}")]
+
+    def _check_slo(self) -> list[Problem]:
+        """Return what is wrong with the addresses that have targets."""
+        known = self._settings.addresses()
+        return [
+            Problem(
+                f"slo.{name}.address",
+                f"is not in the settings. {suggest(one.address, known)}",
+            )
+            for name, one in self._settings.top.slo.items()
+            if one.address not in known
+        ]
 
     def _check_used(self) -> list[Problem]:
         try:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .errors import CallError
 
 BreakerState = Literal["closed", "open", "half-open"]
+TargetName = Literal["availability", "error_rate", "p95"]
 
 
 @dataclass(slots=True)
@@ -109,8 +110,37 @@ class BreakerChanged:
     """What of the instance it watches, such as a model; None for all the rest."""
 
 
+@dataclass(frozen=True, slots=True)
+class TargetMissed:
+    """The calls of an address are worse than ``[slo]`` of the settings asks."""
+
+    address: str
+    target: TargetName
+    measured: float
+    """What it was in the window; of p95, seconds."""
+    goal: float
+
+
+@dataclass(frozen=True, slots=True)
+class TargetMet:
+    """A target that was missed is met again."""
+
+    address: str
+    target: TargetName
+    measured: float
+    """What it was in the window; of p95, seconds."""
+    goal: float
+
+
 Event = (
-    CallStarted | CallRetried | CallFinished | CallSlow | CallFailed | BreakerChanged
+    CallStarted
+    | CallRetried
+    | CallFinished
+    | CallSlow
+    | CallFailed
+    | BreakerChanged
+    | TargetMissed
+    | TargetMet
 )
 """What observers are told. There will be more kinds: ignore those you do not know."""
 

@@ -70,7 +70,9 @@ class HealthSettings(BaseModel):
     """Seconds that an instance may take to answer a check."""
 
 
-AlertKind = Literal["breaker_open", "breaker_closed", "slow"]
+AlertKind = Literal[
+    "breaker_open", "breaker_closed", "slow", "target_missed", "target_met"
+]
 
 
 class AlertSettings(BaseModel):
@@ -86,6 +88,32 @@ class AlertSettings(BaseModel):
     """What is posted. What is slow is said by ``slow_call`` of the breaker."""
     suppress: float = Field(default=300.0, ge=0)
     """Seconds for which the same is not posted again about the same address."""
+
+
+class SloSettings(BaseModel):
+    """What is asked of the calls of an address: at least one target."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    address: str
+    """The instance, such as ``llm.default``."""
+    availability: float | None = Field(default=None, gt=0, lt=1)
+    """The share of calls that the service must not fail, such as 0.999."""
+    error_rate: float | None = Field(default=None, gt=0, lt=1)
+    """The share of calls that may fail, for whatever reason."""
+    p95: float | None = Field(default=None, gt=0)
+    """Seconds that 95 of 100 calls that succeed must not exceed."""
+    window: float = Field(default=3600.0, gt=0)
+    """Seconds over which it is measured."""
+    minimum_calls: int = Field(default=20, ge=1)
+    """With fewer calls in the window, nothing is judged."""
+
+    @model_validator(mode="after")
+    def _has_target(self) -> Self:
+        if self.availability is None and self.error_rate is None and self.p95 is None:
+            msg = "needs a target: availability, error_rate or p95"
+            raise ValueError(msg)
+        return self
 
 
 class TopLevel(BaseModel):
@@ -109,6 +137,8 @@ class TopLevel(BaseModel):
     """How it is found out whether instances can be reached."""
     alerts: AlertSettings = AlertSettings()
     """Messages to people when calls go wrong."""
+    slo: dict[Name, SloSettings] = {}
+    """Targets for the calls of instances, by any name."""
     flags: dict[Name, bool] = {}
     """Feature flags by name."""
     data_folder: Path = Path(".pegboard")
