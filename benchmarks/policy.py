@@ -17,7 +17,7 @@ from pegboard._policy.target import Target
 from pegboard.contracts.declare import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from pegboard.observers import Event, Observer
 
@@ -80,8 +80,37 @@ async def microseconds(call: Call) -> float:
     return (time.process_time() - start) / CALLS * 1e6
 
 
+async def numbers() -> AsyncGenerator[int]:
+    """Yield items as fast as can be."""
+    for number in range(CALLS):
+        yield number
+
+
+async def item_microseconds(stream: Callable[[], AsyncGenerator[int]]) -> float:
+    """Return the CPU time of one item of *stream*, on average."""
+    start = time.process_time()
+    async for _ in stream():
+        pass
+    return (time.process_time() - start) / CALLS * 1e6
+
+
+async def compare_streams() -> None:
+    """Print what the policy adds to each item of a stream."""
+    target = Target("llm.bench", Policy(), "bench", "pegboard-bench")
+    operation = Operation("numbers", repeatable=True, streams=True, method=numbers)
+    rows = {"bare stream": numbers, "pegboard": govern(numbers, operation, target)}
+    seen: dict[str, list[float]] = {name: [] for name in rows}
+    for _ in range(ROUNDS):
+        for name, stream in rows.items():
+            seen[name].append(await item_microseconds(stream))
+    bare = median(seen["bare stream"])
+    print("\n| around an item | µs of CPU per item | added |\n| --- | ---: | ---: |")
+    for name, values in seen.items():
+        print(f"| {name} | {median(values):.2f} | {median(values) - bare:.2f} |")
+
+
 async def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     rows: dict[str, Call] = {
         "bare await": nothing,
         "`asyncio.timeout`": timed_out,
@@ -104,6 +133,7 @@ async def main() -> None:
     print("| around a no-op | µs of CPU per call | added |\n| --- | ---: | ---: |")
     for name, values in seen.items():
         print(f"| {name} | {median(values):.2f} | {median(values) - bare:.2f} |")
+    await compare_streams()
 
 
 if __name__ == "__main__":
