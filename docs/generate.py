@@ -24,6 +24,7 @@ from pegboard._settings.settings import (
     HealthSettings,
     PluginSettings,
     SloSettings,
+    StatsSettings,
     TopLevel,
     TracingSettings,
 )
@@ -237,6 +238,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "breaker": lambda: fields(BreakerPolicy),
     "plugins": lambda: fields(PluginSettings),
     "health": lambda: fields(HealthSettings),
+    "stats": lambda: fields(StatsSettings),
     "alerts": lambda: fields(AlertSettings),
     "slo": lambda: fields(SloSettings),
     "tracing": lambda: fields(TracingSettings),

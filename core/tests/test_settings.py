@@ -10,6 +10,7 @@ from pegboard._settings.settings import (
     AlertSettings,
     HealthSettings,
     SloSettings,
+    StatsSettings,
     TopLevel,
     TracingSettings,
 )
@@ -321,6 +322,7 @@ TOP_SAMPLES = {
         "1.36",
         TracingSettings(conventions="1.36"),
     ),
+    "stats": ("PEGBOARD_STATS__WRITE_EVERY", "9", StatsSettings(write_every=9)),
     "alerts": ("PEGBOARD_ALERTS__TO", "ops", AlertSettings(to="ops")),
     "slo": (
         "PEGBOARD_SLO",

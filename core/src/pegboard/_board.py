@@ -31,6 +31,7 @@ from ._settings.references import (
 from ._settings.settings import Settings
 from ._settings.tree import FAMILIES
 from ._slo import ServiceLevels
+from ._stats_file import StatsFile
 from ._suggest import suggest
 from .contracts.chat import ChatModel
 from .contracts.declare import ContractInfo, contract_info
@@ -119,6 +120,7 @@ class Pegboard:
         self._fetched: dict[str, str | UnresolvedError] = {}
         self._accounts = Accounts(clock)
         self._alerts = Alerts(settings.top.alerts, clock, self._messenger)
+        self._stats_file = self._new_stats_file(settings.top.stats.write_every)
         self._observers: tuple[Observer, ...] | None = None
         self._lock = threading.RLock()
         self._is_closed = False
@@ -282,6 +284,8 @@ class Pegboard:
             for address, instance in reversed(self._instances.items())
             if (error := await self._close(instance)) is not None
         }
+        if self._stats_file:
+            self._stats_file.close()
         if failures:
             raise CloseError(failures)
 
@@ -387,6 +391,7 @@ class Pegboard:
                 *self._tracing(),
                 *([self._alerts] if self._settings.top.alerts.to else []),
                 *self._service_levels(),
+                *([self._stats_file] if self._stats_file else []),
                 *theirs,
             )
         return self._observers
@@ -405,6 +410,12 @@ class Pegboard:
             from ._tracing.tracing import Tracing  # noqa: PLC0415
 
             yield Tracing(settings)
+
+    def _new_stats_file(self, every: float | None) -> StatsFile | None:
+        if every is None:
+            return None
+        folder = self._settings.data_folder / "stats"
+        return StatsFile(folder, every, self._clock, self.stats)
 
     def _messenger(self) -> Messenger:
         """Return what posts alerts."""

@@ -70,6 +70,15 @@ class HealthSettings(BaseModel):
     """Seconds that an instance may take to answer a check."""
 
 
+class StatsSettings(BaseModel):
+    """Stats of programs, for ``pegboard stats`` to show."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    write_every: float | None = Field(default=None, gt=0)
+    """Seconds after which calls are in the file of their process. None writes none."""
+
+
 AlertKind = Literal[
     "breaker_open", "breaker_closed", "slow", "target_missed", "target_met"
 ]
@@ -135,6 +144,8 @@ class TopLevel(BaseModel):
     """What OpenTelemetry is told of calls."""
     health: HealthSettings = HealthSettings()
     """How it is found out whether instances can be reached."""
+    stats: StatsSettings = StatsSettings()
+    """Stats of programs, for ``pegboard stats`` to show."""
     alerts: AlertSettings = AlertSettings()
     """Messages to people when calls go wrong."""
     slo: dict[Name, SloSettings] = {}

@@ -112,6 +112,16 @@ def health(place: Place, *, watch: float | None, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def stats(place: Place, *, as_json: bool) -> None:
+    """Show what programs did, if the settings have them write it down."""
+    from . import _stats  # noqa: PLC0415 - only what runs is imported
+
+    _stats.run(place, as_json=as_json)
+
+
+@cli.command()
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
