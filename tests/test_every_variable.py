@@ -8,7 +8,6 @@ import pytest
 from annotated_types import Ge, Gt
 from pegboard import Pegboard
 from pegboard._plugins.registry import Registry
-from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 PROVIDERS = {
@@ -137,4 +136,3 @@ def test_there_are_options_to_test():
     """The lists above are not empty by mistake."""
     assert len(OPTIONS) > 20
     assert ("llm", "openai", "api_key", "OPENAI_API_KEY") in VENDOR_NAMES
-    assert SecretStr

@@ -12,9 +12,9 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ._accounts import Histogram
-from ._log import logger_of
 from ._policy.breaker import SLICES, Recent
 from ._policy.guards import outcome_of
+from ._policy.telling import tell
 from .errors import CallError
 from .observers import CallFailed, CallFinished, TargetMet, TargetMissed
 
@@ -52,16 +52,7 @@ class ServiceLevels:
         for target in self._targets.get(event.call.address, ()):
             change = target.count(event)
             if change is not None:
-                self._tell(change)
-
-    def _tell(self, change: Change) -> None:
-        for observer in self._find():
-            try:
-                observer.notify(change)
-            except Exception as error:  # noqa: BLE001 - observers are foreign code
-                logger_of(change.address).error(
-                    "Observer {} failed at {}: {!r}", observer, change, error
-                )
+                tell(self._find(), change, change.address)
 
 
 class Target:

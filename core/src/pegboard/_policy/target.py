@@ -29,6 +29,7 @@ from pegboard.observers import (
 from .breaker import Breaker
 from .limits import Bulkhead, Rate
 from .quota import RetryQuota
+from .telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -133,13 +134,7 @@ class Target:
 
     def tell(self, event: Event) -> None:
         """Tell the observers of *event*."""
-        for observer in self.observers:
-            try:
-                observer.notify(event)
-            except Exception as error:  # noqa: BLE001 - observers are foreign code
-                logger_of(self.address).error(
-                    "Observer {} failed at {}: {!r}", observer, event, error
-                )
+        tell(self.observers, event, self.address)
 
     def classified(self, error: Exception) -> CallError:
         """Return the error that stands for one that the plugin let through."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pegboard.contracts.chat import ChatRequest
-
-CHARACTERS_PER_TOKEN = 4
-"""A rule of thumb for English text."""
+from pegboard.draft import CHARACTERS_PER_TOKEN
 
 
 def expected_tokens(request: Any) -> float:
