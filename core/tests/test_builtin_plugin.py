@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
+from pkgutil import iter_modules, resolve_name
 from typing import TYPE_CHECKING
 
 import pytest
-from pegboard import ChatModel, KeyValue, Messenger, SecretStore, StreamingChat
+from pegboard import contracts
 from pegboard.builtin import plugin
 
 if TYPE_CHECKING:
@@ -38,13 +40,16 @@ class TestPlugin:
 
     def test_it_declares_the_contracts(self) -> None:
         """The contracts of pegboard come through the hook for contracts."""
-        assert plugin.pegboard_contracts() == [
-            ChatModel,
-            StreamingChat,
-            KeyValue,
-            Messenger,
-            SecretStore,
-        ]
+        declared = {
+            name: member
+            for module in iter_modules(contracts.__path__, "pegboard.contracts.")
+            for name, member in vars(import_module(module.name)).items()
+            if isinstance(member, type) and "__contract__" in vars(member)
+        }
+        assert declared == {
+            where.rpartition(":")[2]: resolve_name(where)
+            for where in plugin.pegboard_contracts()
+        }
 
     @every_provider
     def test_what_it_offers_can_be_made(self, provider: Provider) -> None:
@@ -55,7 +60,10 @@ class TestPlugin:
     @every_provider
     def test_what_it_offers_has_every_operation(self, provider: Provider) -> None:
         """A claimed contract is a contract with all its operations."""
-        contracts = {c.__name__: c for c in plugin.pegboard_contracts()}
+        contracts = {
+            where.rpartition(":")[2]: resolve_name(where)
+            for where in plugin.pegboard_contracts()
+        }
         made = provider.load_factory()
 
         for name in provider.contracts:

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from ._llm import LLM as LLM
     from ._llm import ReplyStream as ReplyStream
     from ._log import enable_logging as enable_logging
+    from .contracts.audio import Speech as Speech
+    from .contracts.audio import SpeechModel as SpeechModel
+    from .contracts.audio import SpeechRequest as SpeechRequest
+    from .contracts.audio import Transcript as Transcript
+    from .contracts.audio import TranscriptionModel as TranscriptionModel
+    from .contracts.audio import TranscriptionRequest as TranscriptionRequest
+    from .contracts.batches import Batch as Batch
+    from .contracts.batches import BatchChat as BatchChat
+    from .contracts.batches import BatchItem as BatchItem
+    from .contracts.batches import BatchResult as BatchResult
     from .contracts.chat import Capability as Capability
     from .contracts.chat import ChatModel as ChatModel
     from .contracts.chat import ChatRequest as ChatRequest
@@ -39,11 +49,22 @@ if TYPE_CHECKING:
     from .contracts.chat import UsageSoFar as UsageSoFar
     from .contracts.declare import contract as contract
     from .contracts.declare import operation as operation
+    from .contracts.embeddings import Embedder as Embedder
+    from .contracts.embeddings import EmbeddingRequest as EmbeddingRequest
+    from .contracts.embeddings import Embeddings as Embeddings
+    from .contracts.images import GeneratedImages as GeneratedImages
+    from .contracts.images import ImageGenerator as ImageGenerator
+    from .contracts.images import ImageRequest as ImageRequest
     from .contracts.key_value import Entry as Entry
     from .contracts.key_value import KeyPage as KeyPage
     from .contracts.key_value import KeyValue as KeyValue
     from .contracts.messenger import Messenger as Messenger
     from .contracts.messenger import Posted as Posted
+    from .contracts.models import ModelCatalog as ModelCatalog
+    from .contracts.models import ModelEntry as ModelEntry
+    from .contracts.models import ModelPuller as ModelPuller
+    from .contracts.models import PullProgress as PullProgress
+    from .contracts.models import TokenCounter as TokenCounter
     from .contracts.secret_store import SecretStore as SecretStore
     from .deadline import time_left as time_left
     from .descriptors import Context as Context
@@ -66,6 +87,10 @@ _CHAT = (
     "Reasoning ReasoningDelta Reply StreamEvent StreamingChat Text TextDelta Tool "
     "ToolCall ToolCallDelta ToolResult Usage UsageSoFar"
 )
+_AUDIO = (
+    "Speech SpeechModel SpeechRequest Transcript TranscriptionModel "
+    "TranscriptionRequest"
+)
 _HOME = {
     "Pegboard": "_board",
     **dict.fromkeys(("LLM", "ReplyStream"), "_llm"),
@@ -75,6 +100,18 @@ _HOME = {
     "Health": "health",
     "Stats": "stats",
     **dict.fromkeys(_CHAT.split(), "contracts.chat"),
+    **dict.fromkeys(_AUDIO.split(), "contracts.audio"),
+    **dict.fromkeys(
+        ("Batch", "BatchChat", "BatchItem", "BatchResult"), "contracts.batches"
+    ),
+    **dict.fromkeys(
+        ("Embedder", "EmbeddingRequest", "Embeddings"), "contracts.embeddings"
+    ),
+    **dict.fromkeys(
+        ("GeneratedImages", "ImageGenerator", "ImageRequest"), "contracts.images"
+    ),
+    **dict.fromkeys(("ModelCatalog", "ModelEntry", "ModelPuller"), "contracts.models"),
+    **dict.fromkeys(("PullProgress", "TokenCounter"), "contracts.models"),
     **dict.fromkeys(("contract", "operation"), "contracts.declare"),
     **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),
     **dict.fromkeys(("Messenger", "Posted"), "contracts.messenger"),

@@ -37,8 +37,12 @@ def pegboard_integrations() -> Sequence[IntegrationProvider]:
 
 
 @hookspec
-def pegboard_contracts() -> Sequence[type]:
-    """Return new contracts. Called before this plugin's providers are looked at."""
+def pegboard_contracts() -> Sequence[str | type]:
+    """
+    Return new contracts, or where they are: ``"package.module:Name"``.
+
+    Called before this plugin's providers are looked at.
+    """
     return []
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from pegboard import hooks
-from pegboard.contracts.declare import ContractInfo, contract_info
+from pegboard.contracts.declare import contract_info
 from pegboard.descriptors import (
     IntegrationProvider,
     LLMProvider,
@@ -41,7 +41,8 @@ class Plugin:
 
     entry: EntryPoint
     providers: tuple[Provider, ...] = ()
-    contracts: Mapping[str, ContractInfo] = field(default_factory=dict)
+    contracts: Mapping[str, str | type] = field(default_factory=dict)
+    """What it declares by name: the contract, or where it is."""
     broken: str | None = None
     hook: Any = None
     """pluggy's caller of this plugin's hooks."""
@@ -67,11 +68,11 @@ def _loaded(entry: EntryPoint, thing: object) -> Plugin:
         msg = f"{entry.value} implements no hook. Mark its functions with @hookimpl."
         raise PluginError(msg)
     hook = manager.hook
-    contracts = [contract_info(one) for one in _all(hook.pegboard_contracts())]
+    contracts = _all(hook.pegboard_contracts())
     return Plugin(
         entry,
         providers=tuple(_providers(hook)),
-        contracts={info.name: info for info in contracts},
+        contracts={_name(contract): contract for contract in contracts},
         hook=hook,
     )
 
@@ -85,6 +86,12 @@ def _providers(hook: Any) -> list[Provider]:
                 raise PluginError(msg)
             found.append(provider)
     return found
+
+
+def _name(contract: str | type) -> str:
+    if isinstance(contract, str):
+        return contract.rpartition(":")[2]
+    return contract_info(contract).name
 
 
 def _all(results: list[Any]) -> list[Any]:

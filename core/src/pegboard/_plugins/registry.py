@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import cached_property
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from pegboard._suggest import suggest
+from pegboard.contracts.declare import ContractInfo, contract_info
 from pegboard.errors import PluginError
 
 from .discovery import EntryPoint, entry_points, normalized
@@ -17,7 +19,6 @@ from .loading import Plugin, load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pegboard.contracts.declare import ContractInfo
     from pegboard.descriptors import Provider
 
 CORE = "pegboard"
@@ -136,12 +137,12 @@ class Registry:
     def _contract(self, name: str, plugin: Plugin) -> ContractInfo:
         """Return the contract *name* that *plugin* claims."""
         if name in plugin.contracts:
-            return plugin.contracts[name]
+            return _declared(plugin.contracts[name])
         core = [entry for entry in self.entries if entry.distribution == CORE]
         for entry in (*core, *self._everything):
             contracts = self._load(entry).contracts
             if name in contracts:
-                return contracts[name]
+                return _declared(contracts[name])
         known = {n for p in self._plugins.values() for n in p.contracts}
         msg = f"No installed plugin declares the contract {name!r}. "
         raise PluginError(msg + suggest(name, known))
@@ -241,6 +242,16 @@ def _own_entry(thing: object) -> EntryPoint:
 def _may_be_called(offer: Offer, name: str) -> bool:
     """Return whether the name is not that of another package of this project."""
     return offer.distribution in {PACKAGES.get(name, offer.distribution), CORE, PROGRAM}
+
+
+def _declared(contract: str | type) -> ContractInfo:
+    if not isinstance(contract, str):
+        return contract_info(contract)
+    try:
+        return contract_info(resolve_name(contract))
+    except (ImportError, AttributeError, ValueError) as error:
+        msg = f"The contract {contract!r} is declared, but not there: {error}."
+        raise PluginError(msg) from error
 
 
 def _misfitting(offer: Offer, contract: ContractInfo, version: int) -> str:

@@ -8,7 +8,20 @@ from pegboard.descriptors import IntegrationProvider, LLMProvider, StorageProvid
 from pegboard.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+CONTRACTS: Mapping[str, tuple[str, ...]] = {
+    "audio": ("SpeechModel", "TranscriptionModel"),
+    "batches": ("BatchChat",),
+    "chat": ("ChatModel", "StreamingChat"),
+    "embeddings": ("Embedder",),
+    "images": ("ImageGenerator",),
+    "key_value": ("KeyValue",),
+    "messenger": ("Messenger",),
+    "models": ("ModelCatalog", "ModelPuller", "TokenCounter"),
+    "secret_store": ("SecretStore",),
+}
+"""Names by module; each is imported when something offers it."""
 
 
 @hookimpl
@@ -116,14 +129,13 @@ def pegboard_integrations() -> Sequence[IntegrationProvider]:
 
 
 @hookimpl
-def pegboard_contracts() -> Sequence[type]:
-    """Declare the contracts of pegboard."""
-    from pegboard.contracts.chat import ChatModel, StreamingChat  # noqa: PLC0415 - late
-    from pegboard.contracts.key_value import KeyValue  # noqa: PLC0415 - the same
-    from pegboard.contracts.messenger import Messenger  # noqa: PLC0415 - the same
-    from pegboard.contracts.secret_store import SecretStore  # noqa: PLC0415 - the same
-
-    return [ChatModel, StreamingChat, KeyValue, Messenger, SecretStore]
+def pegboard_contracts() -> Sequence[str]:
+    """Say where the contracts of pegboard are declared."""
+    return [
+        f"pegboard.contracts.{module}:{name}"
+        for module, names in CONTRACTS.items()
+        for name in names
+    ]
 
 
 def _composite(

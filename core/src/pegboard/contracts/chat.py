@@ -22,6 +22,7 @@ Capability = Literal[
     "tools",
     "images",
     "files",
+    "image_editing",
 ]
 """What a model may claim beyond text and ``max_tokens``."""
 
@@ -137,7 +138,8 @@ class ChatRequest:
 
 def model_of(request: object) -> str | None:
     """Return the model that *request* names instead of the one of the settings."""
-    return request.model if isinstance(request, ChatRequest) else None
+    model = getattr(request, "model", None)
+    return model if isinstance(model, str) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +277,7 @@ class ChatModel(Protocol):
         ...
 
 
-@contract(family="llm", version=1, embedded="local")
+@contract(family="llm", version=1, embedded="local", ability="streaming")
 class StreamingChat(Protocol):
     """A model that answers piece by piece."""
 

@@ -41,6 +41,8 @@ class ContractInfo:
     """The oldest version whose providers still fit."""
     embedded: str | None
     """The provider that serves it when nothing of the family is configured."""
+    ability: str | None
+    """What a provider that keeps it is able to do, as programs ask for it."""
     operations: Mapping[str, Operation]
 
 
@@ -60,7 +62,12 @@ def operation(*, repeatable: bool) -> Callable[[Method], Method]:
 
 
 def contract(
-    *, family: Family, version: int, oldest: int = 1, embedded: str | None = None
+    *,
+    family: Family,
+    version: int,
+    oldest: int = 1,
+    embedded: str | None = None,
+    ability: str | None = None,
 ) -> Callable[[Class], Class]:
     """Declare a Protocol to be a contract of *family*."""
 
@@ -71,6 +78,7 @@ def contract(
             version=version,
             oldest=oldest,
             embedded=embedded,
+            ability=ability,
             operations=_operations(protocol),
         )
         return protocol
