@@ -10,8 +10,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pegboard import Policy
-from pegboard._accounts import Accounts
-from pegboard._journal import Journal
 from pegboard._policy.stack import govern
 from pegboard._policy.target import Target
 from pegboard.contracts.declare import Operation
@@ -120,10 +118,6 @@ async def main() -> None:
         "pegboard, deadline": governed(deadline=120),
         "pegboard, deadline and attempt timeout": governed(attempt_timeout=60),
         "the same, an observer that does nothing": governed(Deaf(), attempt_timeout=60),
-        "the same, accounts": governed(Accounts(time.time), attempt_timeout=60),
-        "the same, accounts and journal as on every board": governed(
-            Accounts(time.time), Journal(), attempt_timeout=60
-        ),
     }
     seen: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(ROUNDS):

@@ -22,7 +22,7 @@ LINE = (
     {"contracts"},
     {"descriptors", "draft", "http", "observers", "prices", "schema"},
     {"_adapted", "hooks", "stats"},
-    {"_accounts", "_journal", "_plugins", "_policy", "_settings", "health"},
+    {"_accounts", "_plugins", "_policy", "_settings", "health"},
     {"_alerts", "_plan", "_slo", "_stats_file", "_tracing"},
     {"_composition", "_explain", "_factory", "_llm"},
     {"_board"},

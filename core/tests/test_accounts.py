@@ -6,6 +6,8 @@ import sys
 import threading
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
+from operator import methodcaller
 
 import pytest
 from hypothesis import assume, given
@@ -19,7 +21,7 @@ from pegboard import (
     prices,
     sync,
 )
-from pegboard._accounts import Accounts, Histogram
+from pegboard._accounts import Account, Accounts, Histogram
 from pegboard.contracts.chat import (
     ChatRequest,
     Finished,
@@ -30,13 +32,7 @@ from pegboard.contracts.chat import (
     Usage,
     UsageSoFar,
 )
-from pegboard.observers import (
-    BreakerChanged,
-    Call,
-    CallFailed,
-    CallFinished,
-    CallRetried,
-)
+from pegboard.observers import Call, CallFinished
 from pegboard.stats import Latency
 
 REQUEST = ChatRequest(messages=(Message.of("user", "hi"),))
@@ -61,12 +57,16 @@ def reply(usage, model="m"):
     return Reply(parts=(Text("yes"),), finish_reason="stop", usage=usage, model=model)
 
 
-def stats_after(*events, now=1000.0):
-    """Return the stats of ``llm.x`` after *events*."""
-    accounts = Accounts(lambda: now)
-    for event in events:
-        accounts.notify(event)
-    return accounts.stats()["llm.x"]
+finished, failed = partial(methodcaller, "finish"), partial(methodcaller, "fail")
+retried, turned = partial(methodcaller, "retry"), partial(methodcaller, "turn")
+
+
+def stats_after(*entries, now=1000.0):
+    """Return the stats of an account with *entries*."""
+    account = Account(lambda: now)
+    for enter in entries:
+        enter(account)
+    return account.stats()
 
 
 # --- what is counted ---
@@ -81,7 +81,7 @@ def test_success_is_counted():
     """A call that succeeds counts with its attempts, its time and its tokens."""
     usage = Usage(input=3, output=5)
 
-    stats = stats_after(CallFinished(call(attempts=2), 0.5, reply(usage)))
+    stats = stats_after(finished(call(attempts=2), 0.5, reply(usage)))
 
     assert (stats.calls, stats.succeeded, stats.attempts) == (1, 1, 2)
     assert (stats.last_success, stats.last_failure) == (1000.0, None)
@@ -92,8 +92,8 @@ def test_success_is_counted():
 def test_failure_is_counted_by_its_error():
     """A call that fails counts under its error's name; the last one's words stay."""
     stats = stats_after(
-        CallFailed(call(), errors.RateLimited("slow down"), 0.1),
-        CallFailed(call(), errors.Unavailable("gone"), 0.1),
+        failed(call(), errors.RateLimited("slow down")),
+        failed(call(), errors.Unavailable("gone")),
     )
 
     assert stats.failures == {"RateLimited": 1, "Unavailable": 1}
@@ -114,7 +114,7 @@ def test_failure_is_counted_by_its_error():
 )
 def test_refusing_a_wrong_call_shows_that_a_service_works(error, works):
     """Such a call failed, but the service answered it."""
-    stats = stats_after(CallFailed(call(), error, 0.1))
+    stats = stats_after(failed(call(), error))
 
     assert (stats.failed, stats.last_failure) == (1, 1000.0)
     assert stats.last_answer == (1000.0 if works else None)
@@ -123,8 +123,8 @@ def test_refusing_a_wrong_call_shows_that_a_service_works(error, works):
 def test_retry_is_counted_by_its_error():
     """An attempt that is made again is no failed call."""
     stats = stats_after(
-        CallRetried(call(), errors.RateLimited("slow down"), 0.1),
-        CallFinished(call(attempts=2), 0.5, reply(Usage())),
+        retried(errors.RateLimited("slow down")),
+        finished(call(attempts=2), 0.5, reply(Usage())),
     )
 
     assert (stats.retries, stats.retried) == (1, {"RateLimited": 1})
@@ -133,7 +133,7 @@ def test_retry_is_counted_by_its_error():
 
 def test_cancelled_call_is_nobodys_fault():
     """What the program gives up is neither success nor failure."""
-    stats = stats_after(CallFailed(call(), asyncio.CancelledError(), 0.1))
+    stats = stats_after(failed(call(), asyncio.CancelledError()))
 
     assert (stats.calls, stats.cancelled) == (1, 1)
     assert (stats.failed, stats.succeeded, stats.last_failure) == (0, 0, None)
@@ -141,14 +141,9 @@ def test_cancelled_call_is_nobodys_fault():
 
 def test_breaker_and_its_trips_are_counted():
     """The state is the last one; opening again from half-open is a trip too."""
-    changes = [
-        ("closed", "open"),
-        ("open", "half-open"),
-        ("half-open", "open"),
-        ("open", "half-open"),
-    ]
+    states = ["open", "half-open", "open", "half-open"]
 
-    stats = stats_after(*(BreakerChanged("llm.x", a, b) for a, b in changes))
+    stats = stats_after(*(turned(None, state) for state in states))
 
     assert (stats.breaker, stats.trips) == ("half-open", 2)
 
@@ -156,9 +151,9 @@ def test_breaker_and_its_trips_are_counted():
 def test_of_several_breakers_the_worst_is_told():
     """An instance may have one for each of its models."""
     changes = [
-        BreakerChanged("llm.x", "closed", "open", part="large"),
-        BreakerChanged("llm.x", "closed", "open", part="small"),
-        BreakerChanged("llm.x", "open", "closed", part="small"),
+        turned("large", "open"),
+        turned("small", "open"),
+        turned("small", "closed"),
     ]
 
     stats = stats_after(*changes)
@@ -169,8 +164,8 @@ def test_of_several_breakers_the_worst_is_told():
 def test_addresses_are_apart():
     """Each address counts its own."""
     accounts = Accounts(lambda: 0.0)
-    accounts.notify(CallFinished(call("llm.b"), 0.5, reply(Usage(input=1))))
-    accounts.notify(CallFinished(call("llm.a"), 0.5, reply(Usage(input=2))))
+    accounts.of("llm.b").finish(call("llm.b"), 0.5, reply(Usage(input=1)))
+    accounts.of("llm.a").finish(call("llm.a"), 0.5, reply(Usage(input=2)))
 
     inputs = {address: one.usage.input for address, one in accounts.stats().items()}
     assert inputs == {"llm.a": 2, "llm.b": 1}
@@ -191,7 +186,7 @@ def test_stream_counts_what_it_told_last(last):
     """A stream that is left early counts what it had told by then."""
     left = call(first_item=0.25, usage=Usage(output=7))
 
-    stats = stats_after(CallFinished(left, 0.5, last))
+    stats = stats_after(finished(left, 0.5, last))
 
     assert (stats.usage.output, stats.unknown_usage) == (7, 0)
     assert stats.first_item.longest == 0.25
@@ -208,7 +203,7 @@ def test_stream_counts_what_it_told_last(last):
 )
 def test_usage_that_nobody_told_is_unknown(last):
     """Tokens are not made up: what is unknown is counted as that."""
-    stats = stats_after(CallFinished(call(), 0.5, last))
+    stats = stats_after(finished(call(), 0.5, last))
 
     assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
 
@@ -217,7 +212,7 @@ def test_broken_stream_has_used_something_unknown():
     """What a stream took before it broke is not told by anyone."""
     broken = errors.ConnectionFailed("broke", in_stream=True)
 
-    stats = stats_after(CallFailed(call(first_item=0.25), broken, 0.5))
+    stats = stats_after(failed(call(first_item=0.25), broken))
 
     assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
 
@@ -227,14 +222,14 @@ def test_broken_stream_counts_what_it_told_last():
     broken = errors.ConnectionFailed("broke", in_stream=True)
     told = call(first_item=0.25, usage=Usage(output=7))
 
-    stats = stats_after(CallFailed(told, broken, 0.5))
+    stats = stats_after(failed(told, broken))
 
     assert (stats.usage.output, stats.unknown_usage) == (7, 0)
 
 
 def test_calls_to_other_things_than_models_use_no_tokens():
     """A message that is posted has no usage, not an unknown one."""
-    stats = stats_after(CallFinished(call(request="#ops"), 0.5, "posted"))
+    stats = stats_after(finished(call(request="#ops"), 0.5, "posted"))
 
     assert (stats.usage, stats.unknown_usage) == (Usage(), 0)
 
@@ -246,7 +241,7 @@ def spent(provider, model, *usages):
     """Return the stats after calls to *model* that took *usages*."""
     return stats_after(
         *(
-            CallFinished(call(provider=provider), 0.5, reply(usage, model))
+            finished(call(provider=provider), 0.5, reply(usage, model))
             for usage in usages
         )
     )
@@ -323,16 +318,14 @@ def test_stream_left_early_is_priced_by_the_model_that_was_asked(asked):
     )
     left.model = "gpt-5-nano" if asked is None else "another"
 
-    assert stats_after(CallFinished(left, 0.5, TextDelta("a"))).cost == Decimal("0.40")
+    assert stats_after(finished(left, 0.5, TextDelta("a"))).cost == Decimal("0.40")
 
 
 def test_kinds_of_calls_are_bounded():
     """A program that names another model each time does not fill the memory."""
-    accounts = Accounts(lambda: 0.0)
-    for number in range(3000):
-        told = reply(Usage(input=1), f"m{number}")
-        accounts.notify(CallFinished(call(), 0.5, told))
-    stats = accounts.stats()["llm.x"]
+    replies = (reply(Usage(input=1), f"m{number}") for number in range(3000))
+
+    stats = stats_after(*(finished(call(), 0.5, one) for one in replies))
 
     assert len(stats.spent) <= 1001
     assert (stats.usage.input, stats.unpriced) == (3000, 3000)
@@ -400,12 +393,12 @@ def test_memory_does_not_grow_with_calls():
 
 def test_threads_lose_no_count():
     """Loops in several threads may share a board."""
-    accounts = Accounts(lambda: 0.0)
-    event = CallFinished(call(), 0.5, reply(Usage(input=1)))
+    account = Account(lambda: 0.0)
+    enter = finished(call(), 0.5, reply(Usage(input=1)))
 
     def work():
         for _ in range(5_000):
-            accounts.notify(event)
+            enter(account)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -413,7 +406,7 @@ def test_threads_lose_no_count():
     for thread in threads:
         thread.join()
 
-    stats = accounts.stats()["llm.x"]
+    stats = account.stats()
     assert (stats.calls, stats.usage.input) == (20_000, 20_000)
     assert stats.latency.count == 20_000
 

@@ -7,6 +7,7 @@ costs in memory does not depend on how often it is called.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from math import log2
 from threading import RLock
@@ -14,18 +15,18 @@ from typing import TYPE_CHECKING
 
 from .contracts.chat import ChatRequest, Finished, Reply, Usage
 from .errors import CallError, Conflict, InvalidRequest, NotFound
-from .observers import BreakerChanged, CallFailed, CallFinished, CallRetried
 from .stats import Latency, Spending, Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .observers import BreakerState, Call, Event
+    from .observers import BreakerState, Call
 
 STEPS = 16
 """Buckets from one power of two to the next: each is 4.4 % wide."""
 SHORTEST = 1e-6
 NOTHING = Usage()
+UNUSED = Stats()
 NOT_COUNTED = Usage(estimated=True)
 SIZE = 4000
 """Calls are kept apart by tokens read: price lists change at multiples of this."""
@@ -36,51 +37,41 @@ CALLERS_FAULT = (Conflict, InvalidRequest, NotFound)
 
 
 class Accounts:
-    """An observer that sums up."""
+    """The accounts of all addresses."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._accounts: dict[str, Account] = {}
 
-    def notify(self, event: Event) -> None:
-        """Enter *event* into the account of its address."""
-        if isinstance(event, CallFinished):
-            self._account(event.call.address).finish(event, self._clock())
-        elif isinstance(event, CallFailed):
-            self._account(event.call.address).fail(event, self._clock())
-        elif isinstance(event, CallRetried):
-            self._account(event.call.address).retry(event)
-        elif isinstance(event, BreakerChanged):
-            self._account(event.address).turn(event.part, event.after)
+    def of(self, address: str) -> Account:
+        """Return the account of *address*."""
+        account = self._accounts.get(address)
+        if account is None:  # setdefault, since another thread may be as far
+            account = self._accounts.setdefault(address, Account(self._clock))
+        return account
 
     def stats(self) -> dict[str, Stats]:
         """Return what every address that was called has had so far."""
-        return {
+        stats = {
             address: account.stats()
             for address, account in sorted(self._accounts.copy().items())
         }
-
-    def stats_of(self, address: str) -> Stats:
-        """Return what the calls of *address* have had so far."""
-        account = self._accounts.get(address)
-        return account.stats() if account else Stats()
-
-    def _account(self, address: str) -> Account:
-        account = self._accounts.get(address)
-        if account is None:  # setdefault, since another thread may be as far
-            account = self._accounts.setdefault(address, Account())
-        return account
+        return {address: one for address, one in stats.items() if one != UNUSED}
 
 
 class Account:
     """
     What happened to the calls of one address.
 
+    The policy writes here itself, past the observers: on the way of every call, making
+    an event costs more than entering it.
+
     Loops in several threads may share it: whoever writes or reads holds its lock, for
     a microsecond. It can be taken again, so that a signal handler may ask for stats.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._lock = RLock()
         self._calls = 0
         self._attempts = 0
@@ -98,22 +89,20 @@ class Account:
         self._spent: dict[tuple[str, str, int], tuple[int, Usage]] = {}
         self._unknown_usage = 0
 
-    def finish(self, event: CallFinished, now: float) -> None:
-        """Enter a call that succeeded *now*."""
-        call = event.call
+    def finish(self, call: Call, elapsed: float, result: object) -> None:
+        """Enter *call*, which succeeded just now."""
         with self._lock:
             self._calls += 1
             self._attempts += call.attempts
-            self._last_success = self._last_answer = now
-            self._latency.add(event.elapsed)
+            self._last_success = self._last_answer = self._clock()
+            self._latency.add(elapsed)
             if call.first_item is not None:
                 self._first_item.add(call.first_item)
             if isinstance(call.request, ChatRequest):
-                self._use(call, event.result)
+                self._use(call, result)
 
-    def fail(self, event: CallFailed, now: float) -> None:
-        """Enter a call that failed, or was given up, *now*."""
-        call, error = event.call, event.error
+    def fail(self, call: Call, error: BaseException) -> None:
+        """Enter *call*, which failed with *error* or was given up just now."""
         with self._lock:
             self._calls += 1
             self._attempts += call.attempts
@@ -125,15 +114,15 @@ class Account:
                 self._cancelled += 1
                 return
             self._failures[type(error).__name__] += 1
-            self._last_failure = now
+            self._last_failure = self._clock()
             if isinstance(error, CALLERS_FAULT):
-                self._last_answer = now
+                self._last_answer = self._last_failure
             self._last_error = error.message
 
-    def retry(self, event: CallRetried) -> None:
-        """Enter an attempt that is made again."""
+    def retry(self, error: CallError) -> None:
+        """Enter an attempt that failed with *error* and is made again."""
         with self._lock:
-            self._retried[type(event.error).__name__] += 1
+            self._retried[type(error).__name__] += 1
 
     def turn(self, part: str | None, state: BreakerState) -> None:
         """Enter that the breaker of *part* is in another *state*."""

@@ -17,7 +17,6 @@ from ._alerts import Alerts
 from ._composition import composed
 from ._explain import Explanation, explain
 from ._factory import Instance, Surroundings, load_factory, make
-from ._journal import Journal
 from ._llm import LLM, Model
 from ._plan import Plan, plan
 from ._plugins.registry import Registry
@@ -309,7 +308,7 @@ class Pegboard:
     async def _health(self, instance: Instance | str) -> Health:
         if isinstance(instance, str):
             return Health(status="down", reason=instance)
-        stats = self._accounts.stats_of(instance.plan.address)
+        stats = self._accounts.of(instance.plan.address).stats()
         ping = getattr(instance.provider, "ping", None)
         if ping is None:
             return judged(stats, self._clock())
@@ -358,6 +357,7 @@ class Pegboard:
         around = Surroundings(
             data_folder=self._settings.data_folder,
             clock=self._clock,
+            accounts=self._accounts,
             observers=self._active_observers(),
             targets=handles,
             news=self._news(plan),
@@ -386,8 +386,6 @@ class Pegboard:
             results = [r for p in plugins for r in p.hook.pegboard_observers()]
             theirs = (one for result in results for one in result)
             self._observers = (
-                self._accounts,
-                Journal(),
                 *self._tracing(),
                 *([self._alerts] if self._settings.top.alerts.to else []),
                 *self._service_levels(),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from ._accounts import Accounts
     from ._plan import Plan
     from ._plugins.registry import Offer
     from ._policy.shared import News
@@ -39,6 +40,7 @@ class Surroundings:
 
     data_folder: Path
     clock: Callable[[], float]
+    accounts: Accounts
     observers: tuple[Observer, ...]
     targets: Mapping[str, Any]
     """What the instances that it is made of are called through, by name."""
@@ -82,6 +84,7 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         distribution=plan.offer.distribution,
         secrets=plan.secrets,
         observers=around.observers,
+        account=around.accounts.of(plan.address),
         news=around.news,
         apart=plan.offer.provider.apart,
         model=_model(plan.options),

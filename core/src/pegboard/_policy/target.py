@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pegboard._log import logger_of
+from pegboard._accounts import Account
+from pegboard._log import is_enabled, logger_of
 from pegboard.deadline import ends_at
 from pegboard.errors import (
     CallError,
@@ -26,6 +27,7 @@ from pegboard.observers import (
     CallStarted,
 )
 
+from . import journal
 from .breaker import Breaker
 from .limits import Bulkhead, Rate
 from .quota import RetryQuota
@@ -61,6 +63,8 @@ class Target:
     secrets: tuple[str, ...] = ()
     """Texts that no error may show."""
     observers: tuple[Observer, ...] = ()
+    account: Account = field(default_factory=Account)
+    """What sums up its calls."""
     model: str | None = None
     """The model that the settings name."""
     news: News | None = None
@@ -107,6 +111,8 @@ class Target:
         )
         call.streams = operation.streams
         call.model = self.model
+        if is_enabled():
+            journal.begin(call)
         if self.observers:
             self.tell(CallStarted(call))
         return call
@@ -115,12 +121,17 @@ class Target:
         """Say that *call* goes on after *error* in *wait* seconds."""
         self._place(call, error)
         logger_of(self.address).info("{} Trying again in {:.3g} s.", error, wait)
+        self.account.retry(error)
         self.tell(CallRetried(call, error, wait))
 
     def finish(self, call: Call, result: object) -> None:
         """Say that *call* succeeded with *result*."""
+        elapsed = _elapsed(call)
+        self.account.finish(call, elapsed, result)
+        if is_enabled():
+            journal.finish(call, elapsed, result)
         if self.observers:
-            elapsed, limit = _elapsed(call), self.policy.breaker.slow_call
+            limit = self.policy.breaker.slow_call
             self.tell(CallFinished(call, elapsed, result))
             if elapsed >= limit:
                 self.tell(CallSlow(call, elapsed, limit))
@@ -130,6 +141,9 @@ class Target:
         if isinstance(error, CallError):
             self._place(call, error)
             logger_of(self.address).warning("{}", error)
+        elif not isinstance(error, Exception) and is_enabled():
+            journal.give_up(call, _elapsed(call))
+        self.account.fail(call, error)
         self.tell(CallFailed(call, error, _elapsed(call)))
 
     def tell(self, event: Event) -> None:
@@ -166,6 +180,7 @@ class Target:
     ) -> None:
         of = f" of {part}" if part else ""
         logger_of(self.address).warning("The breaker{} is {}.", of, after)
+        self.account.turn(part, after)
         self.tell(BreakerChanged(self.address, before, after, part))
         if self.news is not None and part is None:
             self.news.changed(after)
