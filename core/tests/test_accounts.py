@@ -10,7 +10,7 @@ from functools import partial
 from operator import methodcaller
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pegboard import (
     LLMProvider,
@@ -283,6 +283,7 @@ def test_unknown_price_is_not_zero(provider, model):
     assert prices.cost(reply(Usage(input=5), model), provider) is None
 
 
+@settings(deadline=None)  # the first asks for the price list, which takes a while
 @given(
     st.lists(
         st.builds(

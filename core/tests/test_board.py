@@ -386,7 +386,7 @@ async def test_nothing_public_shows_a_secret(board_of):
     """No repr, explanation or check shows the key."""
     async with board_of("default", key=SECRET) as board:
         llm = board.llm()
-        instance = board._instances["llm.default"]
+        instance = board._instances.get("llm.default")
         shown = [
             board,
             llm,
@@ -422,7 +422,7 @@ def test_what_holds_secrets_cannot_be_pickled(board_of):
     """A pickle would carry the key, so there is none."""
     board = board_of("default", key=SECRET)
     llm = board.llm()
-    options = board._instances["llm.default"].provider.options
+    options = board.provider("llm.default").options
 
     for thing in (board, llm, options):
         with pytest.raises(TypeError, match="cannot be pickled"):

@@ -93,7 +93,7 @@ def test_check_makes_nothing():
 
     board.check()
 
-    assert board._instances == {}
+    assert board._instances._made == {}
 
 
 async def test_composite_closes_before_its_targets():
@@ -101,7 +101,7 @@ async def test_composite_closes_before_its_targets():
     board = board_of(chain=fallback("smart"), smart=FAKE)
     board.llm("chain")
 
-    assert list(board._instances) == ["llm.smart", "llm.chain"]
+    assert list(board._instances._made) == ["llm.smart", "llm.chain"]
     await board.aclose()
 
 
@@ -177,7 +177,7 @@ def test_targets_are_made_with_the_composite():
     board.llm("chain")
 
     assert board.provider("llm.mute").context.targets == {}
-    assert "llm.smart" in board._instances
+    assert "llm.smart" in board._instances._made
 
 
 # --- how they are governed ---

@@ -530,7 +530,7 @@ def test_secret_references_resolve(reference, origin, project, monkeypatch):
     board = opened(settings=settings)
     board.llm()
 
-    options = board._instances["llm.default"].provider.options
+    options = board.provider("llm.default").options
 
     assert options.key.get_secret_value() == SECRET
     assert value(board, "key") == ("set", origin)
@@ -543,7 +543,7 @@ def test_references_resolve_in_lists_and_tables(monkeypatch):
     board = opened(settings={"llm": {"default": {"provider": "echo", **section}}})
     board.llm()
 
-    plan = board._instances["llm.default"].plan
+    plan = board._instances.get("llm.default").plan
 
     assert plan.options.many_keys[0].get_secret_value() == SECRET
     assert plan.options.named_keys["a"].get_secret_value() == SECRET
@@ -584,7 +584,7 @@ async def test_secrets_come_from_a_secret_store(project):
     }
     async with opened(settings=settings) as board:
         board.llm()
-        options = board._instances["llm.default"].provider.options
+        options = board.provider("llm.default").options
         assert options.key.get_secret_value() == SECRET
         assert "cannot be fetched" in problems(board.llm, "lost")
         assert "no" in problems(board.llm, "odd")

@@ -6,49 +6,32 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from typing_extensions import TypeForm
 
 from ._accounts import Accounts
-from ._alerts import Alerts
-from ._composition import composed
+from ._checkup import problems
 from ._explain import Explanation, explain
-from ._factory import Instance, Surroundings, load_factory, make
+from ._factory import Instance
+from ._instances import Instances
 from ._llm import LLM, Model
-from ._plan import Plan, plan
+from ._observing import Observing
 from ._plugins.registry import Registry
-from ._policy.shared import News
-from ._settings.references import (
-    UnresolvedError,
-    field_of,
-    parts_of,
-    secret_store_references,
-)
+from ._secrets import fetch_secrets
 from ._settings.settings import Settings
-from ._settings.tree import FAMILIES
-from ._slo import ServiceLevels
-from ._stats_file import StatsFile
 from ._suggest import suggest
 from .contracts.chat import ChatModel
-from .contracts.declare import ContractInfo, contract_info
-from .contracts.key_value import KeyValue
+from .contracts.declare import contract_info
 from .contracts.messenger import Messenger
 from .contracts.secret_store import SecretStore
-from .errors import (
-    CloseError,
-    PegboardError,
-    PluginError,
-    Problem,
-    SettingsError,
-)
+from .errors import CloseError, Problem, SettingsError
 from .health import Health, judged, measured
 
 if TYPE_CHECKING:
     from ._plugins.loading import Plugin
-    from .observers import Observer
+    from ._settings.references import UnresolvedError
     from .stats import Stats
 
 Contract = TypeVar("Contract")
@@ -114,18 +97,29 @@ class Pegboard:
         self._settings = settings
         self._clock = clock
         self._registry = Registry(allow=rules.allow, deny=rules.deny, own=plugins)
-        self._instances: dict[str, Instance] = {}
-        self._llms: dict[str, LLM] = {}
-        self._fetched: dict[str, str | UnresolvedError] = {}
         self._accounts = Accounts(clock)
-        self._alerts = Alerts(settings.top.alerts, clock, self._messenger)
-        self._stats_file = self._new_stats_file(settings.top.stats.write_every)
-        self._observers: tuple[Observer, ...] | None = None
+        self._fetched: dict[str, str | UnresolvedError] = {}
+        self._observing = Observing(
+            settings,
+            self._registry,
+            clock=clock,
+            accounts=self._accounts,
+            messenger=lambda name: self.integration(name, Messenger),
+        )
+        self._instances = Instances(
+            settings,
+            self._registry,
+            clock=clock,
+            accounts=self._accounts,
+            fetched=self._fetched,
+            observers=self._observing.observers,
+        )
+        self._llms: dict[str, LLM] = {}
         self._lock = threading.RLock()
-        self._is_closed = False
 
     async def __aenter__(self) -> Self:
-        await self._fetch_secrets()
+        tree = self._settings.tree
+        await fetch_secrets(tree, self._fetched, self._secret_store)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -151,7 +145,8 @@ class Pegboard:
         address = f"llm.{name}"
         with self._lock:
             if address not in self._llms:
-                self._llms[address] = self._make_llm(address)
+                instance = self._instances.get(address, contract_info(ChatModel))
+                self._llms[address] = _make_llm(instance)
             return self._llms[address]
 
     def storage(self, name: str, contract: TypeForm[Contract]) -> Contract:
@@ -163,7 +158,7 @@ class Pegboard:
             PluginError: Its provider is missing, broken or ambiguous.
 
         """
-        handle: Contract = self._offered("storage", name, contract)
+        handle: Contract = self._instances.handle("storage", name, contract)
         return handle
 
     def integration(self, name: str, contract: TypeForm[Contract]) -> Contract:
@@ -175,7 +170,7 @@ class Pegboard:
             PluginError: Its provider is missing, broken or ambiguous.
 
         """
-        handle: Contract = self._offered("integrations", name, contract)
+        handle: Contract = self._instances.handle("integrations", name, contract)
         return handle
 
     def provider(self, address: str) -> object:
@@ -189,7 +184,7 @@ class Pegboard:
             PluginError: Its provider is missing, broken or ambiguous.
 
         """
-        return self._instance(address, None).provider
+        return self._instances.get(address).provider
 
     def flag(self, name: str) -> bool:
         """
@@ -211,16 +206,7 @@ class Pegboard:
 
     def check(self) -> list[Problem]:
         """Return all that is wrong with any configured instance. Makes none."""
-        found = [*self._check_used(), *self._check_alerts(), *self._check_slo()]
-        for address in self._settings.addresses():
-            try:
-                load_factory(self._plan(address, None).offer)
-            except SettingsError as error:
-                found += error.problems
-            except PluginError as error:
-                message = str(error).removeprefix(f"{address}: ")
-                found.append(Problem(address, message))
-        return list(dict.fromkeys(found))
+        return problems(self._settings, self._registry, self._instances.plan)
 
     def explain(self, address: str) -> Explanation:
         """
@@ -231,7 +217,7 @@ class Pegboard:
             PluginError: Its provider is missing, broken or ambiguous.
 
         """
-        return explain(self._plan(address, None))
+        return explain(self._instances.plan(address))
 
     def stats(self) -> dict[str, Stats]:
         """
@@ -249,9 +235,11 @@ class Pegboard:
         All are asked at once, each for no longer than ``[health] timeout``. Nothing is
         kept: what is up again is up the next time. Instances are made for it.
         """
-        addresses = dict.fromkeys([*self.addresses(), *self._instances])
         # All are made before the first is asked: importing an SDK would eat its time.
-        made = {address: self._instance_or_reason(address) for address in addresses}
+        made = {
+            address: self._instances.get_or_reason(address)
+            for address in self._instances.addresses()
+        }
         found = await asyncio.gather(*map(self._health, made.values()))
         return dict(zip(made, found, strict=True))
 
@@ -270,40 +258,13 @@ class Pegboard:
             CloseError: With those that did not close cleanly.
 
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.top.close_timeout):
-                await self._alerts.aclose()
-        if self._is_closed:
-            return
-        self._is_closed = True
+        await self._observing.post_waiting()
         for llm in self._llms.values():
             llm._closed = True  # noqa: SLF001 - the board's own facade
-        failures = {
-            address: error
-            for address, instance in reversed(self._instances.items())
-            if (error := await self._close(instance)) is not None
-        }
-        if self._stats_file:
-            self._stats_file.close()
+        failures = await self._instances.aclose()
+        self._observing.close()
         if failures:
             raise CloseError(failures)
-
-    async def _close(self, instance: Instance) -> Exception | None:
-        close = getattr(instance.provider, "aclose", None)
-        if close is None:
-            return None
-        try:
-            async with asyncio.timeout(self._settings.top.close_timeout):
-                await close()
-        except Exception as error:  # noqa: BLE001 - the others must still be closed
-            return error
-        return None
-
-    def _instance_or_reason(self, address: str) -> Instance | str:
-        try:
-            return self._instance(address, None)
-        except (SettingsError, PluginError) as error:
-            return str(error)
 
     async def _health(self, instance: Instance | str) -> Health:
         if isinstance(instance, str):
@@ -315,171 +276,18 @@ class Pegboard:
         timeout = self._settings.top.health.timeout
         return await measured(ping, timeout, stats, instance.plan.secrets)
 
-    def _make_llm(self, address: str) -> LLM:
-        instance = self._instance(address, contract_info(ChatModel))
-        model = Model(
-            address=address,
-            provider=instance.plan.offer.provider.name,
-            chat=instance.handle,
-            capabilities=instance.plan.capabilities,
-            drops_unsupported=instance.plan.drops_unsupported,
-            streams="StreamingChat" in instance.plan.contracts,
-        )
-        return LLM(model)
-
-    def _offered(self, family: str, name: str, contract: object) -> Any:
-        info = contract_info(contract)
-        if info.family != family:
-            msg = f"{info.name} is a contract of {info.family}, not of {family}."
-            raise SettingsError(Problem(f"{family}.{name}", msg))
-        return self._instance(f"{family}.{name}", info).handle
-
-    def _instance(self, address: str, contract: ContractInfo | None) -> Instance:
-        """Return the instance at *address*, made now if it was not yet."""
-        with self._lock:
-            if self._is_closed:
-                msg = f"{address}: the board is closed."
-                raise PegboardError(msg)
-            if address not in self._instances:
-                self._instances[address] = self._make(self._plan(address, contract))
-            instance = self._instances[address]
-        if contract and contract.name not in instance.plan.contracts:
-            raise SettingsError(_lacks(instance.plan, contract))
-        return instance
-
-    def _make(self, plan: Plan) -> Instance:
-        """Return the instance of *plan*; those it is made of are made before it."""
-        targets = {
-            target.address.partition(".")[2]: self._instance(target.address, None)
-            for target in plan.targets
-        }
-        handles = {name: instance.handle for name, instance in targets.items()}
-        around = Surroundings(
-            data_folder=self._settings.data_folder,
-            clock=self._clock,
-            accounts=self._accounts,
-            observers=self._active_observers(),
-            targets=handles,
-            news=self._news(plan),
-        )
-        return make(plan, around)
-
-    def _news(self, plan: Plan) -> News | None:
-        """Return how the instance of *plan* hears of outages, if it is to."""
-        name = plan.policy.breaker.shared
-        if not plan.external or name is None or plan.address == f"storage.{name}":
-            return None
-        return News(self.storage(name, KeyValue), plan.address, self._clock)
-
-    def _plan(self, address: str, contract: ContractInfo | None) -> Plan:
-        embedded = contract.embedded if contract else _embedded(address)
-
-        def plan_of(address: str) -> Plan:
-            section = self._settings.section(address, embedded=embedded)
-            return plan(address, section, self._settings, self._registry, self._fetched)
-
-        return composed(plan_of(address), plan_of, self._settings.addresses())
-
-    def _active_observers(self) -> tuple[Observer, ...]:
-        if self._observers is None:
-            plugins = self._registry.used(self._settings.top.plugins.use)
-            results = [r for p in plugins for r in p.hook.pegboard_observers()]
-            theirs = (one for result in results for one in result)
-            self._observers = (
-                *self._tracing(),
-                *([self._alerts] if self._settings.top.alerts.to else []),
-                *self._service_levels(),
-                *([self._stats_file] if self._stats_file else []),
-                *theirs,
-            )
-        return self._observers
-
-    def _service_levels(self) -> Iterable[Observer]:
-        """Yield what holds calls against their targets, if there are any."""
-        if self._settings.top.slo:
-            levels = self._settings.top.slo.values()
-            yield ServiceLevels(levels, self._active_observers)
-
-    def _tracing(self) -> Iterable[Observer]:
-        """Yield what traces calls, if they are to be traced."""
-        settings = self._settings.top.tracing
-        if settings.enabled:
-            # Imports OpenTelemetry, which nobody else needs.
-            from ._tracing.tracing import Tracing  # noqa: PLC0415
-
-            yield Tracing(settings)
-
-    def _new_stats_file(self, every: float | None) -> StatsFile | None:
-        if every is None:
-            return None
-        folder = self._settings.data_folder / "stats"
-        return StatsFile(folder, every, self._clock, self.stats)
-
-    def _messenger(self) -> Messenger:
-        """Return what posts alerts."""
-        return self.integration(self._settings.top.alerts.to or "", Messenger)
-
-    def _check_alerts(self) -> list[Problem]:
-        """Return what is wrong with who is to post alerts."""
-        name = self._settings.top.alerts.to
-        known = self._settings.names("integrations")
-        if name is None or name in known:
-            return []
-        return [Problem("alerts.to", f"is not in the settings. {suggest(name, known)}")]
-
-    def _check_slo(self) -> list[Problem]:
-        """Return what is wrong with the addresses that have targets."""
-        known = self._settings.addresses()
-        return [
-            Problem(
-                f"slo.{name}.address",
-                f"is not in the settings. {suggest(one.address, known)}",
-            )
-            for name, one in self._settings.top.slo.items()
-            if one.address not in known
-        ]
-
-    def _check_used(self) -> list[Problem]:
-        try:
-            self._registry.used(self._settings.top.plugins.use)
-        except PluginError as error:
-            message = str(error).removeprefix("plugins.use ")
-            return [Problem("plugins.use", message)]
-        return []
-
-    async def _fetch_secrets(self) -> None:
-        """Fetch what the settings refer to in secret stores, once."""
-        for reference in secret_store_references(self._settings.tree):
-            if reference not in self._fetched:
-                self._fetched[reference] = await self._fetch(reference)
-
-    async def _fetch(self, reference: str) -> str | UnresolvedError:
-        """Return the secret, or why there is none: only who needs it must fail."""
-        try:
-            instance, name, field = parts_of(reference)
-            store = self.integration(instance, SecretStore)
-            secret = await store.get_secret(name)
-            return field_of(secret.get_secret_value(), field)
-        except UnresolvedError as error:
-            return error
-        except PegboardError as error:
-            return UnresolvedError(f"{reference!r} cannot be fetched: {error}")
+    def _secret_store(self, name: str) -> SecretStore:
+        return self.integration(name, SecretStore)
 
 
-def _embedded(address: str) -> str | None:
-    """Return who serves *address* where nothing is configured and nothing is known."""
-    family = address.partition(".")[0]
-    if family not in FAMILIES:
-        message = f"is no address. {suggest(family, FAMILIES)}"
-        raise SettingsError(Problem(address, message))
-    main = {"llm": ChatModel, "storage": KeyValue}.get(family)
-    return contract_info(main).embedded if main else None
-
-
-def _lacks(plan: Plan, contract: ContractInfo) -> Problem:
-    provider = plan.offer.provider
-    message = (
-        f"{provider.name} does not offer {contract.name}. "
-        f"It offers: {', '.join(provider.contracts)}."
+def _make_llm(instance: Instance) -> LLM:
+    plan = instance.plan
+    model = Model(
+        address=plan.address,
+        provider=plan.offer.provider.name,
+        chat=instance.handle,
+        capabilities=plan.capabilities,
+        drops_unsupported=plan.drops_unsupported,
+        streams="StreamingChat" in plan.contracts,
     )
-    return Problem(plan.address, message)
+    return LLM(model)

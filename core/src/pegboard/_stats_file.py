@@ -63,6 +63,8 @@ class StatsFile:
     def close(self) -> None:
         """Write the last stats, if there are any."""
         with self._lock:
+            if self._is_closed:
+                return
             self._is_closed = True
             writing, self._writing = self._writing, None
             if stats := self._stats():

@@ -1,0 +1,159 @@
+"""The instances of a board: what is configured, made when it is first asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from ._composition import composed
+from ._factory import Instance, Surroundings, make
+from ._plan import Plan, plan
+from ._policy.shared import News
+from ._settings.tree import FAMILIES
+from ._suggest import suggest
+from .contracts.chat import ChatModel
+from .contracts.declare import contract_info
+from .contracts.key_value import KeyValue
+from .errors import PegboardError, PluginError, Problem, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._accounts import Accounts
+    from ._plugins.registry import Registry
+    from ._settings.references import Fetched
+    from ._settings.settings import Settings
+    from .contracts.declare import ContractInfo
+    from .observers import Observer
+
+
+class Instances:
+    """Instances by address. Threads may share them."""
+
+    def __init__(  # noqa: PLR0913 - what a board consists of, each once
+        self,
+        settings: Settings,
+        registry: Registry,
+        *,
+        clock: Callable[[], float],
+        accounts: Accounts,
+        fetched: Fetched,
+        observers: Callable[[], tuple[Observer, ...]],
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._clock = clock
+        self._accounts = accounts
+        self._fetched = fetched
+        self._observers = observers
+        self._made: dict[str, Instance] = {}
+        self._lock = RLock()
+        self._is_closed = False
+
+    def addresses(self) -> list[str]:
+        """Return all that are configured, and those that were made without that."""
+        return list(dict.fromkeys([*self._settings.addresses(), *self._made]))
+
+    def plan(self, address: str, contract: ContractInfo | None = None) -> Plan:
+        """Return how to make the instance at *address*, asked for as *contract*."""
+        embedded = contract.embedded if contract else _embedded(address)
+
+        def plan_of(address: str) -> Plan:
+            section = self._settings.section(address, embedded=embedded)
+            return plan(address, section, self._settings, self._registry, self._fetched)
+
+        return composed(plan_of(address), plan_of, self._settings.addresses())
+
+    def get(self, address: str, contract: ContractInfo | None = None) -> Instance:
+        """Return the instance at *address*, made now if it was not yet."""
+        with self._lock:
+            if self._is_closed:
+                msg = f"{address}: the board is closed."
+                raise PegboardError(msg)
+            if address not in self._made:
+                self._made[address] = self._make(self.plan(address, contract))
+            instance = self._made[address]
+        if contract and contract.name not in instance.plan.contracts:
+            raise SettingsError(_lacks(instance.plan, contract))
+        return instance
+
+    def get_or_reason(self, address: str) -> Instance | str:
+        """Return the instance at *address*, or why there is none."""
+        try:
+            return self.get(address)
+        except (SettingsError, PluginError) as error:
+            return str(error)
+
+    def handle(self, family: str, name: str, contract: object) -> Any:
+        """Return what users call of the instance *name*, which offers *contract*."""
+        info = contract_info(contract)
+        if info.family != family:
+            msg = f"{info.name} is a contract of {info.family}, not of {family}."
+            raise SettingsError(Problem(f"{family}.{name}", msg))
+        return self.get(f"{family}.{name}", info).handle
+
+    async def aclose(self) -> dict[str, Exception]:
+        """Close all, the last first; return what went wrong. A second time is no-op."""
+        if self._is_closed:
+            return {}
+        self._is_closed = True
+        return {
+            address: error
+            for address, instance in reversed(self._made.items())
+            if (error := await self._close(instance)) is not None
+        }
+
+    async def _close(self, instance: Instance) -> Exception | None:
+        close = getattr(instance.provider, "aclose", None)
+        if close is None:
+            return None
+        try:
+            async with asyncio.timeout(self._settings.top.close_timeout):
+                await close()
+        except Exception as error:  # noqa: BLE001 - the others must still be closed
+            return error
+        return None
+
+    def _make(self, plan: Plan) -> Instance:
+        """Return the instance of *plan*; those it is made of are made before it."""
+        targets = {
+            target.address.partition(".")[2]: self.get(target.address).handle
+            for target in plan.targets
+        }
+        around = Surroundings(
+            data_folder=self._settings.data_folder,
+            clock=self._clock,
+            accounts=self._accounts,
+            observers=self._observers(),
+            targets=targets,
+            news=self._news(plan),
+        )
+        return make(plan, around)
+
+    def _news(self, plan: Plan) -> News | None:
+        """Return how the instance of *plan* hears of outages, if it is to."""
+        name = plan.policy.breaker.shared
+        if not plan.external or name is None or plan.address == f"storage.{name}":
+            return None
+        storage: KeyValue = self.handle("storage", name, KeyValue)
+        return News(storage, plan.address, self._clock)
+
+
+def _embedded(address: str) -> str | None:
+    """Return who serves *address* where nothing is configured and nothing is known."""
+    family = address.partition(".")[0]
+    if family not in FAMILIES:
+        message = f"is no address. {suggest(family, FAMILIES)}"
+        raise SettingsError(Problem(address, message))
+    main = {"llm": ChatModel, "storage": KeyValue}.get(family)
+    return contract_info(main).embedded if main else None
+
+
+def _lacks(plan: Plan, contract: ContractInfo) -> Problem:
+    provider = plan.offer.provider
+    message = (
+        f"{provider.name} does not offer {contract.name}. "
+        f"It offers: {', '.join(provider.contracts)}."
+    )
+    return Problem(plan.address, message)

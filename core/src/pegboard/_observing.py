@@ -1,0 +1,99 @@
+"""Who is told of the calls of a board, as its settings say."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ._alerts import Alerts
+from ._slo import ServiceLevels
+from ._stats_file import StatsFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._accounts import Accounts
+    from ._plugins.registry import Registry
+    from ._settings.settings import Settings
+    from .contracts.messenger import Messenger
+    from .observers import Observer
+
+
+class Observing:
+    """The observers of a board, put together when its first instance is made."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        *,
+        clock: Callable[[], float],
+        accounts: Accounts,
+        messenger: Callable[[str], Messenger],
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._clock = clock
+        self._accounts = accounts
+        self._alerts = _alerts(settings, clock, messenger)
+        self._stats_file = self._new_stats_file()
+        self._observers: tuple[Observer, ...] | None = None
+
+    def observers(self) -> tuple[Observer, ...]:
+        """Return all observers; those of plugins come last."""
+        if self._observers is None:
+            self._observers = (*self._own(), *self._theirs())
+        return self._observers
+
+    async def post_waiting(self) -> None:
+        """Wait until alerts are posted, but not for ever."""
+        if self._alerts:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.top.close_timeout):
+                    await self._alerts.aclose()
+
+    def close(self) -> None:
+        """Write what is to be written last."""
+        if self._stats_file:
+            self._stats_file.close()
+
+    def _own(self) -> Iterator[Observer]:
+        yield from self._tracing()
+        if self._alerts:
+            yield self._alerts
+        if self._settings.top.slo:
+            yield ServiceLevels(self._settings.top.slo.values(), self.observers)
+        if self._stats_file:
+            yield self._stats_file
+
+    def _theirs(self) -> Iterator[Observer]:
+        for plugin in self._registry.used(self._settings.top.plugins.use):
+            for observers in plugin.hook.pegboard_observers():
+                yield from observers
+
+    def _tracing(self) -> Iterator[Observer]:
+        """Yield what traces calls, if they are to be traced."""
+        if self._settings.top.tracing.enabled:
+            # Imports OpenTelemetry, which nobody else needs.
+            from ._tracing.tracing import Tracing  # noqa: PLC0415
+
+            yield Tracing(self._settings.top.tracing)
+
+    def _new_stats_file(self) -> StatsFile | None:
+        every = self._settings.top.stats.write_every
+        if every is None:
+            return None
+        folder = self._settings.data_folder / "stats"
+        return StatsFile(folder, every, self._clock, self._accounts.stats)
+
+
+def _alerts(
+    settings: Settings,
+    clock: Callable[[], float],
+    messenger: Callable[[str], Messenger],
+) -> Alerts | None:
+    name = settings.top.alerts.to
+    if name is None:
+        return None
+    return Alerts(settings.top.alerts, clock, lambda: messenger(name))
