@@ -356,5 +356,5 @@ def test_transformed_replies_are_not_streamed():
     board = board_of(x={"transform_reply": shout}, chain=chain("fallback", "x"))
 
     for name in ("x", "chain"):
-        with pytest.raises(errors.Unsupported, match="cannot stream with these"):
+        with pytest.raises(errors.Unsupported, match="has no streaming with these"):
             board.llm(name).stream("Hello.")

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .contracts.batches import BatchItem, BatchResult
 from .contracts.chat import ChatRequest, Finished, Reply
 from .draft import Draft
 from .errors import InvalidReply, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
     from .contracts.chat import StreamEvent
+    from .contracts.declare import Operation
     from .errors import CallError
+
+
+Request = TypeVar("Request")
+OWN = {"complete", "stream", "batch_results"}
+PLAIN = {"get_batch", "cancel_batch", "list_models", "pull_model"}
+"""Operations that send no words of the user: ids and names of models only."""
 
 
 class Adapted:
@@ -25,9 +34,17 @@ class Adapted:
     model is asked, nothing is sent.
     """
 
-    def __init__(self, model: Any, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        functions: Mapping[str, Callable[..., Any]],
+        operations: Iterable[Operation],
+    ) -> None:
         self._model = model
         self._functions = functions
+        for name in {operation.name for operation in operations} - OWN:
+            method = getattr(model, name)
+            setattr(self, name, method if name in PLAIN else self._filtering(method))
 
     def __repr__(self) -> str:
         return f"<{self._model!r} with {', '.join(self._functions)}>"
@@ -49,11 +66,38 @@ class Adapted:
                     self._validate(draft.reply())
                 yield event
 
-    def _filtered(self, request: ChatRequest) -> ChatRequest:
+    async def batch_results(self, batch_id: str) -> AsyncGenerator[BatchResult, None]:
+        """Yield what is made of the replies in a batch; one no good is an error."""
+        async with aclosing(self._model.batch_results(batch_id)) as results:
+            async for result in results:
+                yield self._checked(result)
+
+    def _checked(self, result: BatchResult) -> BatchResult:
+        if result.reply is None:
+            return result
+        try:
+            self._validate(result.reply)
+            return replace(result, reply=self._transformed(result.reply))
+        except InvalidReply as error:
+            return BatchResult(result.id, error=error)
+
+    def _filtering(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return *method* as it is called with what is left of a request."""
+
+        def filtering(request: Any, *args: Any, **kwargs: Any) -> Any:
+            return method(self._filtered(request), *args, **kwargs)
+
+        return filtering
+
+    def _filtered(self, request: Request) -> Request:
         function = self._functions.get("filter_request")
         if function is None:
             return request
-        filtered: ChatRequest = _called(function, request, ChatRequest, _unsent)
+        if isinstance(request, tuple):
+            return tuple(map(self._filtered, request))  # type: ignore[return-value]  # the same kind
+        if isinstance(request, BatchItem):
+            return replace(request, request=self._filtered(request.request))
+        filtered: Request = _called(function, request, type(request), _unsent)
         return filtered
 
     def _validate(self, reply: Reply) -> None:

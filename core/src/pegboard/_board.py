@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from typing_extensions import TypeForm
 
+from ._abilities import Model
 from ._accounts import Accounts
 from ._checkup import problems
 from ._explain import Explanation, explain
 from ._factory import Instance
 from ._instances import Instances
-from ._llm import LLM, Model
+from ._llm import LLM
 from ._observing import Observing
 from ._plugins.registry import Registry
 from ._secrets import fetch_secrets
 from ._settings.settings import Settings
 from ._suggest import suggest
-from .contracts.chat import ChatModel
-from .contracts.declare import contract_info
 from .contracts.messenger import Messenger
 from .contracts.secret_store import SecretStore
 from .errors import CloseError, Problem, SettingsError
@@ -145,8 +144,7 @@ class Pegboard:
         address = f"llm.{name}"
         with self._lock:
             if address not in self._llms:
-                instance = self._instances.get(address, contract_info(ChatModel))
-                self._llms[address] = _make_llm(instance)
+                self._llms[address] = _make_llm(self._instances.get(address))
             return self._llms[address]
 
     def storage(self, name: str, contract: TypeForm[Contract]) -> Contract:
@@ -285,9 +283,10 @@ def _make_llm(instance: Instance) -> LLM:
     model = Model(
         address=plan.address,
         provider=plan.offer.provider.name,
-        chat=instance.handle,
+        handle=instance.handle,
         capabilities=plan.capabilities,
+        abilities=plan.abilities,
         drops_unsupported=plan.drops_unsupported,
-        streams="StreamingChat" in plan.contracts,
+        texts_at_once=getattr(instance.provider, "texts_at_once", None),
     )
     return LLM(model)

@@ -74,7 +74,9 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         )
         raise PluginError(msg)
     logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
-    called = Adapted(provider, plan.functions) if plan.functions else provider
+    called = provider
+    if plan.functions:
+        called = Adapted(provider, plan.functions, operations)
     if not plan.external:
         return Instance(plan, provider, called)
     target = Target(

@@ -2,100 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ._suggest import suggest
+from ._abilities import Abilities
+from ._batches import Batches
+from ._prompt import DROPPABLE, Parameters, Prompt, needs_of, request_of
 from .contracts.chat import (
     ChatRequest,
-    File,
-    Image,
-    Message,
     Reply,
     StreamEvent,
     TextDelta,
-    Tool,
-    ToolCall,
-    ToolResult,
     Usage,
-    Vendor,
 )
 from .draft import Draft, estimated_usage
-from .errors import CallError, InvalidReply, InvalidRequest, Unsupported
-from .schema import checked_schema, parsed
+from .errors import CallError, InvalidReply, Unsupported
+from .schema import parsed
 
 if TYPE_CHECKING:
     from typing import Self
 
     from typing_extensions import Unpack
 
-Prompt = str | Message | Sequence[Message]
-
-CAPABILITY_OF = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "seed": "seed",
-    "stop": "stop",
-    "reasoning_effort": "reasoning_effort",
-    "schema": "json_schema",
-    "tools": "tools",
-}
-"""What a provider must claim for a parameter to be sent."""
-DROPPABLE: Mapping[str, Any] = {
-    "temperature": None,
-    "top_p": None,
-    "seed": None,
-    "stop": (),
-    "reasoning_effort": None,
-}
-"""Parameters without which a reply still is what was asked for, each left out."""
 NOT_COUNTED = Usage(estimated=True)
 ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
-class Parameters(TypedDict, total=False):
-    """How a reply should be. What is left out is left to the provider."""
-
-    system: str
-    """Instructions, put before the messages."""
-    model: str
-    """Another model of the same provider than the settings say."""
-    max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    stop: str | Sequence[str]
-    reasoning_effort: str
-    schema: Mapping[str, Any]
-    """JSON Schema that the reply must fit."""
-    tools: Sequence[Tool]
-    tool_choice: str
-    """``auto``, ``required``, ``none``, or the name of one of the tools."""
-    extra: Vendor
-    """Vendor parameters by provider name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What the facade knows of the provider behind it."""
-
-    address: str
-    provider: str
-    chat: Any
-    """``ChatModel``, and ``StreamingChat`` if it has that."""
-    capabilities: frozenset[str]
-    drops_unsupported: bool
-    streams: bool
-    """Whether it keeps ``StreamingChat``, with these settings."""
-
-
-class LLM:
+class LLM(Abilities):
     """A language model. Get one from ``Pegboard.llm``."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"<LLM {self._model.address}: {self._model.provider}>"
@@ -105,14 +40,9 @@ class LLM:
         raise TypeError(msg)
 
     @property
-    def address(self) -> str:
-        """The address in settings, errors and logs."""
-        return self._model.address
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """What the provider claims, with these settings."""
-        return self._model.capabilities
+    def batches(self) -> Batches:
+        """Many requests at once, which the service answers when it has time."""
+        return Batches(self._model, self._refuse_without, self._request)
 
     async def complete(self, prompt: Prompt, **parameters: Unpack[Parameters]) -> Reply:
         """
@@ -124,8 +54,9 @@ class LLM:
             CallError: The call failed.
 
         """
+        self._refuse_without("chat", "complete")
         request, dropped = self._request("complete", prompt, parameters)
-        reply: Reply = await self._model.chat.complete(request)
+        reply: Reply = await self._model.handle.complete(request)
         if reply.usage == NOT_COUNTED:
             reply = replace(reply, usage=estimated_usage(request, reply.parts))
         self._check_fit("complete", reply, request)
@@ -159,31 +90,39 @@ class LLM:
             Unsupported: The provider cannot stream, or not honour a parameter.
 
         """
+        self._refuse_without("streaming", "stream", "Use complete instead.")
         request, dropped = self._request("stream", prompt, parameters)
-        if not self._model.streams:
-            msg = (
-                f"{self._model.provider} cannot stream with these settings. "
-                "Use complete instead."
-            )
-            raise self._placed(Unsupported(msg), "stream")
         return ReplyStream(self, request, dropped)
+
+    async def count_tokens(
+        self, prompt: Prompt, **parameters: Unpack[Parameters]
+    ) -> int:
+        """
+        Return how many tokens a request has, without having it answered.
+
+        Raises:
+            Unsupported: The provider does not count; nothing was sent.
+            CallError: The call failed.
+
+        """
+        self._refuse_without("token_count", "count_tokens")
+        request, _ = self._request("count_tokens", prompt, parameters)
+        tokens: int = await self._model.handle.count_tokens(request)
+        return tokens
 
     def _request(
         self, operation: str, prompt: Prompt, parameters: Parameters
     ) -> tuple[ChatRequest, tuple[str, ...]]:
         """Return what to send, and the names of what is left out of it."""
-        if self._closed:
-            msg = "the board is closed. Use it inside 'async with Pegboard()'."
-            raise self._placed(Unsupported(msg), operation)
         try:
-            return self._refuse_or_drop(_build(prompt, parameters))
+            return self._refuse_or_drop(request_of(prompt, parameters))
         except CallError as error:
             raise self._placed(error, operation) from error.__cause__
 
     def _refuse_or_drop(
         self, request: ChatRequest
     ) -> tuple[ChatRequest, tuple[str, ...]]:
-        needs = dict(_needs(request))
+        needs = dict(needs_of(request))
         lacking = [n for n, need in needs.items() if need not in self.capabilities]
         dropped = tuple(n for n in lacking if n in DROPPABLE)
         if self._model.drops_unsupported and len(dropped) == len(lacking):
@@ -215,10 +154,6 @@ class LLM:
             except InvalidReply as error:
                 raise self._placed(error, operation) from error.__cause__
 
-    def _placed(self, error: CallError, operation: str) -> CallError:
-        error.address, error.operation = self.address, operation
-        return error
-
 
 class ReplyStream:
     """
@@ -234,7 +169,7 @@ class ReplyStream:
         self._llm = llm
         self._request = request
         self._draft = Draft(request, dropped)
-        self._source: AsyncGenerator[StreamEvent] = llm._model.chat.stream(request)  # noqa: SLF001 - the facade's other half
+        self._source: AsyncGenerator[StreamEvent] = llm._model.handle.stream(request)  # noqa: SLF001 - the facade's other half
 
     async def __aenter__(self) -> Self:
         return self
@@ -289,50 +224,3 @@ class ReplyStream:
         msg = "The stream ended before the reply was finished."
         error = InvalidReply(msg, request_sent="yes", in_stream=True)
         raise self._llm._placed(error, "stream")  # noqa: SLF001 - see above
-
-
-def _build(prompt: Prompt, parameters: Parameters) -> ChatRequest:
-    """Return the request that *prompt* and *parameters* make."""
-    given: dict[str, Any] = dict(parameters)
-    unknown = given.keys() - Parameters.__annotations__
-    if unknown:
-        name = min(unknown)
-        known = suggest(name, Parameters.__annotations__)
-        msg = f"There is no parameter {name!r}. {known}"
-        raise InvalidRequest(msg, request_sent="no")
-    system = given.pop("system", None)
-    stop = given.pop("stop", ())
-    if "schema" in given:
-        checked_schema(given["schema"])
-    return ChatRequest(
-        messages=_messages(prompt, system),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        tools=tuple(given.pop("tools", ())),
-        **given,
-    )
-
-
-def _messages(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
-    first = () if system is None else (Message.of("system", system),)
-    if isinstance(prompt, str):
-        return (*first, Message.of("user", prompt))
-    messages = (prompt,) if isinstance(prompt, Message) else tuple(prompt)
-    if messages:
-        return (*first, *messages)
-    msg = "The conversation is empty. Pass text or at least one message."
-    raise InvalidRequest(msg, request_sent="no")
-
-
-def _needs(request: ChatRequest) -> Iterable[tuple[str, str]]:
-    """Yield what *request* uses, with the capability that it takes."""
-    for name, capability in CAPABILITY_OF.items():
-        if getattr(request, name) not in (None, ()):
-            yield name, capability
-    parts = [part for message in request.messages for part in message.parts]
-    for kind, capability in (
-        (Image, "images"),
-        (File, "files"),
-        (ToolCall | ToolResult, "tools"),
-    ):
-        if any(isinstance(part, kind) for part in parts):
-            yield capability, capability

@@ -38,7 +38,7 @@ class Head(BaseModel):
     on_unsupported: Literal["refuse", "drop"] = "refuse"
     """What happens to llm parameters that the provider does not claim."""
     filter_request: Function | None = None
-    """Function from an llm request to the one that is sent; raises to send nothing."""
+    """Function from any llm request to the one that is sent; raises to send nothing."""
     validate_reply: Function | None = None
     """Function that is given every llm reply and raises if it is no good."""
     transform_reply: Function | None = None
@@ -85,6 +85,12 @@ class Plan:
         claims = provider.capabilities
         own = claims(self.options) if callable(claims) else claims
         return own.intersection(*(target.capabilities for target in self.targets))
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What its contracts stand for."""
+        named = (contract.ability for contract in self.contracts.values())
+        return frozenset(ability for ability in named if ability)
 
 
 def plan(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from typing_extensions import TypeForm, Unpack
 
-from . import _board, _llm
+from . import _batches, _board, _llm
 from .contracts import key_value, messenger, secret_store
 from .errors import PluginError
 
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ._explain import Explanation
-    from ._llm import Parameters, Prompt
     from ._plugins.loading import Plugin
+    from ._prompt import Parameters, Prompt
+    from .contracts.batches import Batch, BatchResult
     from .contracts.chat import Reply, StreamEvent
+    from .contracts.models import PullProgress
     from .errors import Problem
     from .health import Health
     from .stats import Stats
@@ -184,6 +186,24 @@ class ReplyStream:
         self._portal.call(self._original.aclose())
 
 
+class Batches(Blocking):
+    """Requests that are handed in together; see ``LLM.batches``."""
+
+    _original: _batches.Batches
+
+    submit = blocking(_batches.Batches.submit)
+    get = blocking(_batches.Batches.get)
+    cancel = blocking(_batches.Batches.cancel)
+
+    def watch(self, batch_id: str, *, every: float = 60.0) -> Iterator[Batch]:
+        """Yield how far the batch is, at first and whenever that has changed."""
+        return self._portal.iterate(self._original.watch(batch_id, every=every))
+
+    def results(self, batch_id: str) -> Iterator[BatchResult]:
+        """Yield what became of each request, in any order."""
+        return self._portal.iterate(self._original.results(batch_id))
+
+
 class LLM(Blocking):
     """A language model; see ``pegboard.LLM``."""
 
@@ -191,6 +211,21 @@ class LLM(Blocking):
 
     complete = blocking(_llm.LLM.complete)
     complete_json = blocking(_llm.LLM.complete_json)
+    embed = blocking(_llm.LLM.embed)
+    generate_images = blocking(_llm.LLM.generate_images)
+    speak = blocking(_llm.LLM.speak)
+    transcribe = blocking(_llm.LLM.transcribe)
+    list_models = blocking(_llm.LLM.list_models)
+    count_tokens = blocking(_llm.LLM.count_tokens)
+
+    def pull_model(self, model: str) -> Iterator[PullProgress]:
+        """Fetch *model* to the server, and yield how far it is."""
+        return self._portal.iterate(self._original.pull_model(model))
+
+    @property
+    def batches(self) -> Batches:
+        """Many requests at once, which the service answers when it has time."""
+        return Batches(self._original.batches, self._portal)
 
     def stream(self, prompt: Prompt, **parameters: Unpack[Parameters]) -> ReplyStream:
         """Return the reply to *prompt* as a stream of its pieces."""
@@ -203,8 +238,13 @@ class LLM(Blocking):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the provider claims, with these settings."""
+        """What the provider claims of requests, with these settings."""
         return self._original.capabilities
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What the provider can do with these settings, such as ``embeddings``."""
+        return self._original.abilities
 
 
 class Pegboard:

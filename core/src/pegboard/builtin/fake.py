@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Any, get_args
@@ -24,7 +22,6 @@ from pegboard.contracts.chat import (
     ChatRequest,
     Finished,
     FinishReason,
-    Message,
     Part,
     PartDone,
     Reply,
@@ -37,8 +34,15 @@ from pegboard.contracts.chat import (
 )
 from pegboard.options import Options
 
+from ._fake_abilities import (
+    Failures,
+    FakeAbilities,
+    FakeBatches,
+    length_of,
+    words_of,
+)
 from ._sample import sample
-from .error_names import CALL_ERRORS, ErrorName
+from .error_names import ErrorName
 
 if TYPE_CHECKING:
     from pegboard.descriptors import Context
@@ -85,14 +89,15 @@ class _Answer:
         return (self.call,) if self.call else (Text("".join(self.words)),)
 
 
-class FakeModel:
+class FakeModel(FakeAbilities, FakeBatches):
     """A model that plays a script. A word counts as a token, as does a picture."""
 
     def __init__(self, options: FakeOptions, context: Context) -> None:
+        failures = Failures(options.failures, context.address)
+        FakeAbilities.__init__(self, options.model, failures)
+        FakeBatches.__init__(self, failures)
         self._options = options
-        self._address = context.address
         self._replies = cycle(options.replies or (None,))
-        self._failures = deque(options.failures)
         self._call_numbers = count(1)
         self.requests: list[ChatRequest] = []
         """What it was asked, in order, the calls that failed included."""
@@ -136,10 +141,7 @@ class FakeModel:
 
     def _answer(self, request: ChatRequest) -> _Answer:
         self.requests.append(request)
-        if self._failures:
-            failure = CALL_ERRORS[self._failures.popleft()]
-            msg = f"Scripted failure; [{self._address}] failures asks for it."
-            raise failure(msg)
+        self._failures.happen()
         scripted = next(self._replies)
         reply = _improvised(request) if scripted is None else scripted
         words, is_cut = _limited(reply if isinstance(reply, str) else "", request)
@@ -150,7 +152,7 @@ class FakeModel:
             call=call,
             finish_reason="tool_calls" if call else "length" if is_cut else "stop",
             usage=Usage(
-                input=sum(map(_length, request.messages)),
+                input=sum(map(length_of, request.messages)),
                 output=len(words) + bool(call),
             ),
         )
@@ -176,18 +178,6 @@ def _limited(text: str, request: ChatRequest) -> tuple[tuple[str, ...], bool]:
     """Return *text* in words up to where it has to stop, and whether it was cut."""
     for end in request.stop:
         text = text.partition(end)[0]
-    words = _words(text)
+    words = words_of(text)
     kept = words[: request.max_tokens]
     return tuple(kept), len(kept) < len(words)
-
-
-def _words(text: str) -> Sequence[str]:
-    """Return *text* in pieces that add up to it."""
-    return re.findall(r"\S+\s*|\s+", text)
-
-
-def _length(message: Message) -> int:
-    return sum(
-        len(_words(part.text)) if isinstance(part, Text) else 1
-        for part in message.parts
-    )

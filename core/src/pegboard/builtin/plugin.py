@@ -22,6 +22,10 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "secret_store": ("SecretStore",),
 }
 """Names by module; each is imported when something offers it."""
+OF_MODELS = (
+    *("ChatModel", "StreamingChat", "Embedder", "ImageGenerator", "SpeechModel"),
+    *("TranscriptionModel", "BatchChat", "ModelCatalog", "ModelPuller", "TokenCounter"),
+)
 
 
 @hookimpl
@@ -32,7 +36,7 @@ def pegboard_llm_providers() -> Sequence[LLMProvider]:
             name="fake",
             factory="pegboard.builtin.fake:FakeModel",
             options="pegboard.builtin.fake:FakeOptions",
-            contracts={"ChatModel": 1, "StreamingChat": 1},
+            contracts=dict.fromkeys(OF_MODELS, 1),
             capabilities=_claimed,
             summary="no model: scripted replies, or an echo, offline",
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -112,6 +112,8 @@ class Tool:
     description: str
     parameters: Mapping[str, Any]
     """JSON Schema of the arguments: an object."""
+    handler: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
+    """What is called with the arguments by name, async or not. Providers ignore it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +269,7 @@ StreamEvent = (
 )
 
 
-@contract(family="llm", version=1, embedded="local")
+@contract(family="llm", version=1, embedded="local", ability="chat")
 class ChatModel(Protocol):
     """A model that answers a conversation."""
 
