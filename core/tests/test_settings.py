@@ -6,6 +6,7 @@ import tomllib
 import pegboard
 import pytest
 from pegboard import Options, Pegboard, errors
+from pegboard._settings.problems import validated
 from pegboard._settings.settings import (
     AlertSettings,
     HealthSettings,
@@ -15,7 +16,7 @@ from pegboard._settings.settings import (
     TracingSettings,
 )
 from pegboard.policy import BreakerPolicy, Policy
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 
 
 class EchoOptions(Options):
@@ -605,3 +606,20 @@ def test_schema_of_the_documented_example_is_toml():
     board = Pegboard.isolated(tomllib.loads(text), plugins=[EchoPlugin()])
 
     assert value(board, "policy.deadline", "llm.cheap") == ("20.0", "arguments")
+
+
+def test_problem_of_several_options_at_once_is_told():
+    """A provider may check how its options fit together; the section is the place."""
+
+    class Pair(Options):
+        @model_validator(mode="after")
+        def check(self):
+            msg = "set one of them"
+            raise ValueError(msg)
+
+    problem = validated(Pair, {}, "llm.default")[0]
+
+    assert (problem.where, problem.message) == (
+        "llm.default",
+        "Value error, set one of them.",
+    )

@@ -47,7 +47,7 @@ def _problem(
 ) -> Problem:
     path: tuple[str | int, ...] = detail["loc"]
     key = ".".join(str(part) for part in (*filter(None, (where,)), *path))
-    name = str(path[-1])
+    name = str(path[-1]) if path else ""
     message = _message(
         _fields_at(model, path[:-1]), detail["type"], detail["msg"], name
     )
