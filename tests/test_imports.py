@@ -25,7 +25,7 @@ LINE = (
     {"_accounts"},
     {"_plugins", "_policy", "_settings", "health"},
     {"_alerts", "_plan", "_slo", "_stats_file", "_tracing"},
-    {"_abilities", "_composition", "_explain", "_factory", "_prompt"},
+    {"_abilities", "_composition", "_explain", "_factory", "_prompt", "_selection"},
     {"_batches"},
     {"_llm"},
     {"_checkup", "_instances", "_observing", "_secrets"},

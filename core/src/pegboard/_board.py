@@ -21,6 +21,7 @@ from ._llm import LLM
 from ._observing import Observing
 from ._plugins.registry import Registry
 from ._secrets import fetch_secrets
+from ._selection import selected
 from ._settings.settings import Settings
 from ._suggest import suggest
 from .contracts.messenger import Messenger
@@ -146,6 +147,22 @@ class Pegboard:
             if address not in self._llms:
                 self._llms[address] = _make_llm(self._instances.get(address))
             return self._llms[address]
+
+    def select(self, *, needs: Iterable[str]) -> LLM:
+        """
+        Return the first configured language model that claims all of *needs*.
+
+        Args:
+            needs: Capabilities such as ``json_schema`` and ``images``, and abilities
+                such as ``embeddings`` and ``batches``, in any order.
+
+        Raises:
+            SettingsError: None does. Says what each one lacks.
+
+        """
+        configured = [a for a in self.addresses() if a.startswith("llm.")]
+        address = selected(needs, configured or ["llm.default"], self._instances.plan)
+        return self.llm(address.partition(".")[2])
 
     def storage(self, name: str, contract: TypeForm[Contract]) -> Contract:
         """

@@ -299,6 +299,10 @@ class Pegboard:
         """Return the language model that the settings call *name*."""
         return LLM(self._board.llm(name), self._running())
 
+    def select(self, *, needs: Iterable[str]) -> LLM:
+        """Return the first configured language model that claims all of *needs*."""
+        return LLM(self._board.select(needs=needs), self._running())
+
     def storage(self, name: str, contract: TypeForm[Contract]) -> Contract:
         """Return the storage that the settings call *name*, as *contract*."""
         handle: Contract = self._twin(self._board.storage, name, contract)
