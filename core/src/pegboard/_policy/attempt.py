@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pegboard.deadline import ends_at
 from pegboard.errors import CallError
 
-from .time_limit import TimeLimit
-
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from pegboard.observers import Call
 
     from .target import Method, Step, Target
@@ -21,20 +21,18 @@ def attempt(method: Method, target: Target) -> Step:
     """Return a step that calls *method* within the time of an attempt."""
     longest = target.policy.attempt_timeout
 
-    async def step(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    # Not a coroutine itself, which would be one more to pass for every call.
+    def step(
+        call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Awaitable[Any]:
         call.attempts += 1
         end = min(call.ends_at, call.clock() + longest)
-        limit = TimeLimit()
-        try:
-            return await until(limit, end, call, target, method, args, kwargs)
-        finally:
-            limit.close()
+        return until(end, call, target, method, args, kwargs)
 
     return step
 
 
 async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing is wrapped
-    limit: TimeLimit,
     end: float,
     call: Call,
     target: Target,
@@ -45,8 +43,6 @@ async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing i
     """
     Return what *method* returns, which knows that it may take until *end*.
 
-    The *limit* is the caller's, who closes it.
-
     Raises:
         CallError: Whatever went wrong, in pegboard's terms.
 
@@ -56,6 +52,7 @@ async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing i
     if call.scopes:
         method = _scoped(method, call)
     token = ends_at.set(end)
+    limit = target.time_limits.lend()
     limit.start(end)
     try:
         result = await method(*args, **kwargs)
@@ -72,6 +69,7 @@ async def until(  # noqa: PLR0913, PLR0917 - on the way of every call: nothing i
         limit.stop()
         return result
     finally:
+        target.time_limits.take_back(limit)
         ends_at.reset(token)
 
 

@@ -46,22 +46,29 @@ class Recent:
     def __init__(self, window: float) -> None:
         self._slice = window / SLICES
         self._counts: deque[list[int]] = deque()
+        self._newest: int | None = None
         self.calls = 0
         self.bad = 0
 
     def add(self, now: float, *, is_bad: bool) -> None:
         """Count a call that ended *now*, and forget those out of the window."""
         number = int(now / self._slice)
+        if number != self._newest:
+            self._begin(number)
+        newest = self._counts[-1]
+        newest[1] += 1
+        newest[2] += is_bad
+        self.calls += 1
+        self.bad += is_bad
+
+    def _begin(self, number: int) -> None:
+        """Begin another slice."""
         while self._counts and self._counts[0][0] <= number - SLICES:
             _, calls, bad = self._counts.popleft()
             self.calls -= calls
             self.bad -= bad
-        if not self._counts or self._counts[-1][0] != number:
-            self._counts.append([number, 0, 0])
-        self._counts[-1][1] += 1
-        self._counts[-1][2] += is_bad
-        self.calls += 1
-        self.bad += is_bad
+        self._counts.append([number, 0, 0])
+        self._newest = number
 
 
 class Breaker:
@@ -137,7 +144,7 @@ class Breaker:
     def _count(self, now: float, *, failed: bool, slow: bool) -> None:
         self._in_a_row = self._in_a_row + 1 if failed else 0
         self._recent.add(now, is_bad=failed or slow)
-        if self._is_too_bad():
+        if self._recent.bad and self._is_too_bad():
             self._become("open", now)
 
     def _is_too_bad(self) -> bool:

@@ -22,7 +22,6 @@ from .attempt import attempt, until
 from .guards import break_circuit, limit_concurrency, limit_rate, limit_tokens
 from .retry import retry
 from .shared import share_outage
-from .time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -94,7 +93,6 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
     async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
         this = target.begin(operation, args[0] if args else None)
         last = None
-        limit = TimeLimit()
         try:
             source, item = await step(this, args, kwargs)
             this.first_item = this.clock() - this.started
@@ -106,7 +104,7 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
                     if this.items is not None:
                         this.items.append(item)
                     yield item
-                    item = await _next(source, limit, this, target)
+                    item = await _next(source, this, target)
         except GeneratorExit as left:
             _end(this, left, last)
             target.finish(this, last)
@@ -115,8 +113,6 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
             _end(this, error, last)
             target.fail(this, error)
             raise
-        finally:
-            limit.close()
         _end(this, None, last)
         target.finish(this, last)
 
@@ -143,12 +139,10 @@ def _open(method: Method) -> Method:
     return first
 
 
-async def _next(
-    source: AsyncGenerator[Any], limit: TimeLimit, call: Call, target: Target
-) -> Any:
+async def _next(source: AsyncGenerator[Any], call: Call, target: Target) -> Any:
     try:
         end = min(call.ends_at, call.clock() + target.policy.idle_timeout)
-        return await until(limit, end, call, target, anext, (source, _END), {})
+        return await until(end, call, target, anext, (source, _END), {})
     except CallError as error:
         error.in_stream = True
         raise

@@ -32,6 +32,7 @@ from .breaker import Breaker
 from .limits import Bulkhead, Rate
 from .quota import RetryQuota
 from .telling import tell
+from .time_limit import TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,6 +78,7 @@ class Target:
     requests: Rate | None = field(init=False)
     tokens: Rate | None = field(init=False)
     bulkhead: Bulkhead | None = field(init=False)
+    time_limits: TimeLimits = field(init=False, default_factory=TimeLimits)
 
     def __post_init__(self) -> None:
         policy = self.policy
