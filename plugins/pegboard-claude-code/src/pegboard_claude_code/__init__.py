@@ -1,0 +1,1 @@
+"""Claude Code through its Agent SDK, for pegboard."""

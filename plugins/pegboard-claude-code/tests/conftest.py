@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pegboard import ChatRequest, Context, Message, Pegboard
+from pegboard.testing import anthropic_wire as wire
+from pegboard.testing.fault_server import FaultServer, Scripted
+from pegboard_claude_code._model import ClaudeCodeModel
+from pegboard_claude_code.options import ClaudeCodeOptions
+
+OpenModel = Callable[..., ClaudeCodeModel]
+OpenBoard = Callable[..., Pegboard]
+HELLO = Scripted.events(*wire.message_stream("Hel", "lo."))
+
+
+def processes() -> set[int]:
+    """Return the processes of Claude Code that run on behalf of this one."""
+    return {int(entry.name) for entry in Path("/proc").iterdir() if _is_ours(entry)}
+
+
+def _is_ours(entry: Path) -> bool:
+    try:
+        status = entry.joinpath("stat").read_text().rpartition(")")[2].split()
+        command = entry.joinpath("cmdline").read_bytes()
+    except (OSError, IndexError):
+        return False
+    is_alive, parent = status[0] != "Z", int(status[1])
+    return is_alive and parent in {os.getpid(), 1} and b"stream-json" in command
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Run in a folder of its own, and leave no process behind."""
+    monkeypatch.chdir(tmp_path)
+    before = processes()
+    yield tmp_path
+    assert processes() <= before
+
+
+@pytest.fixture
+def hello() -> ChatRequest:
+    """Return a short request."""
+    return ChatRequest(messages=(Message.of("user", "Hello?"),))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FaultServer]:
+    """Run a server that says hello to everybody, if not told otherwise."""
+    async with FaultServer(otherwise=HELLO) as running:
+        yield running
+
+
+@pytest.fixture
+async def open_model(
+    server: FaultServer, tmp_path: Path
+) -> AsyncIterator[OpenModel]:
+    """Return what makes models that talk to the server, closed at the end."""
+    opened = []
+
+    def make(**more: object) -> ClaudeCodeModel:
+        given = {
+            "model": "claude-sonnet-4-5",
+            "base_url": server.url,
+            "api_key": "k-1",
+            "thinking": "disabled",
+            **more,
+        }
+        options = ClaudeCodeOptions.model_validate(given)
+        context = Context(
+            address="llm.default",
+            data_folder=tmp_path,
+            clock=lambda: 1000.0,
+            connect_timeout=60.0,
+        )
+        opened.append(ClaudeCodeModel(options, context))
+        return opened[-1]
+
+    yield make
+    for model in opened:
+        await model.aclose()
+
+
+@pytest.fixture
+async def open_board(server: FaultServer) -> AsyncIterator[OpenBoard]:
+    """Return what makes boards whose default model asks the server."""
+    opened = []
+
+    def make(**more: object) -> Pegboard:
+        section = {
+            "provider": "claude-code",
+            "model": "claude-sonnet-4-5",
+            "base_url": server.url,
+            "api_key": "sk-sentinel",
+            "thinking": "disabled",
+            "policy": {"backoff": 0},
+            **more,
+        }
+        opened.append(Pegboard.isolated({"llm": {"default": section}}))
+        return opened[-1]
+
+    yield make
+    for board in opened:
+        await board.aclose()
