@@ -104,8 +104,11 @@ class FakeAbilities:
         return (ModelEntry(id=self._model, name="a fake model"),)
 
     async def pull_model(self, model: str) -> AsyncGenerator[PullProgress, None]:
-        """Fetch nothing, step by step."""
+        """Fetch nothing, step by step; the model ``missing`` is not to be had."""
         self._failures.happen()
+        if model == "missing":
+            msg = f"There is no model {model!r}."
+            raise NotFound(msg)
         yield PullProgress(f"looking for {model}")
         for completed in (0, MODEL_SIZE // 2, MODEL_SIZE):
             yield PullProgress("fetching", completed, MODEL_SIZE)

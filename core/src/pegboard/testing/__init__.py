@@ -11,6 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .abilities import BatchChatContract as BatchChatContract
+    from .abilities import EmbedderContract as EmbedderContract
+    from .abilities import ImageGeneratorContract as ImageGeneratorContract
+    from .abilities import ModelCatalogContract as ModelCatalogContract
+    from .abilities import ModelPullerContract as ModelPullerContract
+    from .abilities import SpeechModelContract as SpeechModelContract
+    from .abilities import TokenCounterContract as TokenCounterContract
+    from .abilities import TranscriptionModelContract as TranscriptionModelContract
     from .cancellation import cancel_at_every_await as cancel_at_every_await
     from .chat import ChatModelContract as ChatModelContract
     from .chat import StreamingChatContract as StreamingChatContract
@@ -27,7 +35,13 @@ if TYPE_CHECKING:
     from .standard import StandardTests as StandardTests
     from .tcp_proxy import TcpProxy as TcpProxy
 
+_ABILITIES = (
+    "BatchChatContract EmbedderContract ImageGeneratorContract ModelCatalogContract "
+    "ModelPullerContract SpeechModelContract TokenCounterContract "
+    "TranscriptionModelContract"
+)
 _HOME = {
+    **dict.fromkeys(_ABILITIES.split(), "abilities"),
     "cancel_at_every_await": "cancellation",
     **dict.fromkeys(("ChatModelContract", "StreamingChatContract"), "chat"),
     **dict.fromkeys(("ManualClock", "RealClock"), "clock"),

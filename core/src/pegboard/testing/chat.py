@@ -21,10 +21,9 @@ import asyncio
 import pickle
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 
 import pytest
-import pytest_asyncio
 
 from pegboard import (
     LLM,
@@ -46,12 +45,12 @@ from pegboard.errors import CallError, InvalidRequest, PegboardError, Unsupporte
 from pegboard.options import Options, secret_fields
 
 from ._media import DOCUMENT, PICTURE
+from ._model_kit import ONCE, THREADS, MakeBoard, ModelKit, nothing
 from .cancellation import cancel_at_every_await
 from .leaks import no_leaks
-from .standard import StandardTests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import Mapping
 
 QUESTION = "Which of the two is warmer, ice or fire? Answer in one short sentence."
 LONG_TASK = (
@@ -69,53 +68,15 @@ SCHEMA: Mapping[str, Any] = {
 }
 TOOL = Tool("measure", "Measure how warm something is.", SCHEMA)
 SECRET = "sentinel-5ec2e7-of-the-kit"  # noqa: S105 - it must be none
-THREADS = 4
-TWICE: Mapping[str, Any] = {"attempts": 2, "backoff": 0}
-"""The policy: a server may close a kept connection just as it is used again."""
-ONCE: Mapping[str, Any] = {"attempts": 1}
-"""The policy where every connection is new."""
 
 
-class MakeBoard(Protocol):
-    """Make a board with the model, some of its settings changed."""
-
-    def __call__(self, **changes: object) -> Pegboard:
-        """Return a new board."""
-        ...
-
-
-class _Kit(StandardTests):
+class _Kit(ModelKit):
     """What both kits need."""
 
     enough_tokens: ClassVar[int] = 100
     """What any short answer takes, reasoning included."""
     few_tokens: ClassVar[int] = 16
     """Not enough for a story, but as much as the service demands at least."""
-    patience: ClassVar[float] = 2.0
-    """Seconds that tasks and connections may take to go."""
-
-    @pytest.fixture
-    def plugins(self) -> Iterable[object]:
-        """Return plugins to use that are not installed."""
-        return ()
-
-    @pytest.fixture
-    def make_board(
-        self, settings: dict[str, Any], plugins: Iterable[object]
-    ) -> MakeBoard:
-        """Return a function that makes a board with the model in it."""
-
-        def make_board(**changes: object) -> Pegboard:
-            kit = {"policy": TWICE, **settings, **changes}
-            return Pegboard.isolated({"llm": {"kit": kit}}, plugins=plugins)
-
-        return make_board
-
-    @pytest_asyncio.fixture
-    async def llm(self, make_board: MakeBoard) -> AsyncGenerator[LLM]:
-        """Return the model."""
-        async with make_board() as board:
-            yield board.llm("kit")
 
     async def ask(self, llm: LLM, prompt: Any = QUESTION, **parameters: Any) -> Reply:
         """Return the reply to a question that is as good as any."""
@@ -312,7 +273,7 @@ class ChatModelContract(_Kit):
         async with no_leaks(patience=self.patience), make_board() as board:
             llm = board.llm("kit")
             await cancel_at_every_await(
-                lambda: self.ask(llm, max_tokens=self.few_tokens), _nothing
+                lambda: self.ask(llm, max_tokens=self.few_tokens), nothing
             )
 
             assert (await self.ask(llm)).text
@@ -500,7 +461,7 @@ class StreamingChatContract(_Kit):
         async with no_leaks(patience=self.patience), make_board() as board:
             llm = board.llm("kit")
             await cancel_at_every_await(
-                lambda: self.listen(llm, max_tokens=self.few_tokens), _nothing
+                lambda: self.listen(llm, max_tokens=self.few_tokens), nothing
             )
 
             assert (await self.listen(llm))[1].text
@@ -600,7 +561,3 @@ def _pickled(thing: object) -> str:
         return pickle.dumps(thing).decode("latin-1")
     except (TypeError, AttributeError, pickle.PicklingError) as error:
         return str(error)
-
-
-def _nothing() -> None:
-    """Check nothing: what is left over is looked for at the end."""

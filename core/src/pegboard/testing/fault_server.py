@@ -22,7 +22,7 @@ import json
 import socket
 import struct
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -75,8 +75,15 @@ class Received:
 class FaultServer:
     """An HTTP/1.1 server on a free port of 127.0.0.1, with a script of answers."""
 
-    def __init__(self, *, otherwise: Scripted | None = None) -> None:
-        """Answer with *otherwise* when the script has run out; a 501 if None."""
+    def __init__(
+        self, *, otherwise: Scripted | Callable[[Received], Scripted] | None = None
+    ) -> None:
+        """
+        Answer with *otherwise* when the script has run out; a 501 if None.
+
+        As a function it answers each request by what is in it, which a script cannot
+        where requests come in any order.
+        """
         self.requests: list[Received] = []
         """All that arrived, in order."""
         self._otherwise = otherwise
@@ -124,6 +131,8 @@ class FaultServer:
         self._arrivals.put_nowait(request)
         if self._script:
             return self._script.popleft()
+        if callable(self._otherwise):
+            return self._otherwise(request)
         return self._otherwise or _unexpected(request)
 
 
