@@ -1,0 +1,72 @@
+"""How models think: a row for each family, since no call tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pegboard.errors import Unsupported
+
+BUDGETS: Mapping[str, int] = {"low": 1024, "medium": 8192, "high": 24576}
+LEVELS = {level: level.upper() for level in ("low", "medium", "high")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """What a family of models takes for ``reasoning_effort``."""
+
+    prefix: str
+    """What the names of its models begin with."""
+    field: str = "thinkingBudget"
+    """What of the API's ``thinkingConfig`` says how much to think."""
+    efforts: Mapping[str, int | str]
+    signs_calls: bool = False
+    """Whether it refuses calls without a signature."""
+
+
+# The first that fits is meant. Budgets are tokens; 0 is not to think at all.
+FAMILIES = (
+    Thinking(prefix="gemini-2.5-pro", efforts={"minimal": 128, **BUDGETS}),
+    Thinking(
+        prefix="gemini-2.5-flash-lite", efforts={"none": 0, "minimal": 512, **BUDGETS}
+    ),
+    Thinking(prefix="gemini-2.5-flash-image", efforts={}),
+    Thinking(prefix="gemini-2.5", efforts={"none": 0, "minimal": 128, **BUDGETS}),
+    Thinking(prefix="gemini-2", efforts={}),
+    Thinking(prefix="gemini-1", efforts={}),
+    Thinking(prefix="gemini-embedding", efforts={}),
+    Thinking(
+        prefix="gemini-",
+        field="thinkingLevel",
+        efforts={"minimal": "MINIMAL", **LEVELS, "xhigh": "XHIGH"},
+        signs_calls=True,
+    ),
+)
+NONE = Thinking(prefix="", efforts={})
+
+
+def thinking_of(model: str) -> Thinking:
+    """Return how *model*, whatever stands before its name, thinks."""
+    name = model.rpartition("/")[2]
+    return next((one for one in FAMILIES if name.startswith(one.prefix)), NONE)
+
+
+def thinking_config(
+    model: str, effort: str | None, *, include_thoughts: bool
+) -> dict[str, Any]:
+    """
+    Return the ``thinkingConfig`` that makes *model* think with *effort*.
+
+    Raises:
+        Unsupported: The model does not know it.
+
+    """
+    thinking = thinking_of(model)
+    if effort is not None and effort not in thinking.efforts:
+        known = ", ".join(thinking.efforts) or "none: it cannot be told how to think"
+        msg = f"{model} does not know reasoning_effort {effort!r}. Known: {known}."
+        raise Unsupported(msg)
+    amount = {} if effort is None else {thinking.field: thinking.efforts[effort]}
+    shown = {"includeThoughts": True} if include_thoughts and thinking.efforts else {}
+    return {**amount, **shown}
