@@ -146,6 +146,23 @@ async def test_otherwise_answers_when_the_script_has_run_out() -> None:
         client.writer.close()
 
 
+async def test_otherwise_may_answer_by_the_request() -> None:
+    """Where requests come in any order, what is in them says which one it is."""
+
+    def answer(request: Received) -> Scripted:
+        return Scripted(body=request.path.encode())
+
+    async with FaultServer(otherwise=answer) as server:
+        client = await connect(server)
+        server.respond(Scripted(body=b"first"))
+
+        assert [await client.answer(), await client.answer()] == [
+            b"first",
+            b"/thing?x=1",
+        ]
+        client.writer.close()
+
+
 async def test_sequence_is_sent_in_chunks(server: FaultServer, client: Client) -> None:
     """Each item is one chunk."""
     server.respond(Scripted.events(b"ab", b"c"))
