@@ -179,7 +179,7 @@ class TestJSON:
         assert ask("--json", file, "Where?").output == '{\n  "city": "x"\n}\n'
 
     def test_answer_that_does_not_fit_is_an_error(self, project):
-        """Nothing invalid is printed; what it took is told all the same."""
+        """Nothing invalid is printed; what all corrections took is told."""
         use(project, provider="fake", replies=["{}"])
         file = self.schema(project, json.dumps(SCHEMA))
 
@@ -187,7 +187,7 @@ class TestJSON:
 
         assert (result.exit_code, result.stdout) == (1, "")
         assert "does not fit its schema" in result.stderr
-        assert "output 1" in result.stderr
+        assert "output 3" in result.stderr
 
     def test_missing_file_is_a_usage_error(self):
         """The file must exist."""

@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._board import Pegboard as Pegboard
     from ._llm import LLM as LLM
-    from ._llm import ReplyStream as ReplyStream
     from ._log import enable_logging as enable_logging
+    from ._output import TypedReply as TypedReply
+    from ._run import Run as Run
+    from ._run import TypedRun as TypedRun
+    from ._stream import ReplyStream as ReplyStream
+    from ._stream import TypedStream as TypedStream
+    from ._toolbox import ToolUse as ToolUse
     from .contracts.audio import Speech as Speech
     from .contracts.audio import SpeechModel as SpeechModel
     from .contracts.audio import SpeechRequest as SpeechRequest
@@ -79,6 +84,7 @@ if TYPE_CHECKING:
     from .options import Options as Options
     from .policy import Policy as Policy
     from .stats import Stats as Stats
+    from .tools import make_tool as make_tool
 
 __version__ = "0.1.0"
 
@@ -93,7 +99,12 @@ _AUDIO = (
 )
 _HOME = {
     "Pegboard": "_board",
-    **dict.fromkeys(("LLM", "ReplyStream"), "_llm"),
+    "LLM": "_llm",
+    "TypedReply": "_output",
+    **dict.fromkeys(("Run", "TypedRun"), "_run"),
+    **dict.fromkeys(("ReplyStream", "TypedStream"), "_stream"),
+    "ToolUse": "_toolbox",
+    "make_tool": "tools",
     "enable_logging": "_log",
     "time_left": "deadline",
     "Policy": "policy",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import math
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ from .errors import CallError, InvalidReply, InvalidRequest, Unsupported
 
 if TYPE_CHECKING:
     from .contracts.chat import Image, Vendor
+    from .observers import Observer
 
 Failed = TypeVar("Failed", bound=CallError)
 
@@ -33,6 +35,13 @@ class Model:
     drops_unsupported: bool = False
     texts_at_once: int | None = None
     """Most texts that it embeds in one request; None: any number."""
+    model: str | None = None
+    """The model that the settings name."""
+    deadline: float = math.inf
+    """Most seconds that a call takes."""
+    observers: tuple[Observer, ...] = ()
+    secrets: Callable[[], Iterable[str]] = tuple
+    """Returns the texts that nobody may be told."""
 
 
 class Abilities:

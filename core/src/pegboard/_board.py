@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -145,7 +146,7 @@ class Pegboard:
         address = f"llm.{name}"
         with self._lock:
             if address not in self._llms:
-                self._llms[address] = _make_llm(self._instances.get(address))
+                self._llms[address] = self._make_llm(self._instances.get(address))
             return self._llms[address]
 
     def select(self, *, needs: Iterable[str]) -> LLM:
@@ -294,16 +295,19 @@ class Pegboard:
     def _secret_store(self, name: str) -> SecretStore:
         return self.integration(name, SecretStore)
 
-
-def _make_llm(instance: Instance) -> LLM:
-    plan = instance.plan
-    model = Model(
-        address=plan.address,
-        provider=plan.offer.provider.name,
-        handle=instance.handle,
-        capabilities=plan.capabilities,
-        abilities=plan.abilities,
-        drops_unsupported=plan.drops_unsupported,
-        texts_at_once=getattr(instance.provider, "texts_at_once", None),
-    )
-    return LLM(model)
+    def _make_llm(self, instance: Instance) -> LLM:
+        plan = instance.plan
+        model = Model(
+            address=plan.address,
+            provider=plan.offer.provider.name,
+            handle=instance.handle,
+            capabilities=plan.capabilities,
+            abilities=plan.abilities,
+            drops_unsupported=plan.drops_unsupported,
+            texts_at_once=getattr(instance.provider, "texts_at_once", None),
+            model=getattr(plan.options, "model", None),
+            deadline=plan.policy.deadline if plan.external else math.inf,
+            observers=self._observing.observers(),
+            secrets=self._instances.secrets,
+        )
+        return LLM(model)

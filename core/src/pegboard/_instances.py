@@ -93,6 +93,11 @@ class Instances:
             raise SettingsError(Problem(f"{family}.{name}", msg))
         return self.get(f"{family}.{name}", info).handle
 
+    def secrets(self) -> list[str]:
+        """Return the secrets of all that was made."""
+        made = list(self._made.values())
+        return [secret for instance in made for secret in instance.plan.secrets]
+
     async def aclose(self) -> dict[str, Exception]:
         """Close all, the last first; return what went wrong. A second time is no-op."""
         if self._is_closed:

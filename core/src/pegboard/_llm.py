@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from ._abilities import Abilities
+from ._activities import Activities
 from ._batches import Batches
-from ._prompt import DROPPABLE, Parameters, Prompt, needs_of, request_of
-from .contracts.chat import (
-    ChatRequest,
-    Reply,
-    StreamEvent,
-    TextDelta,
-    Usage,
-)
+from ._bounds import parted
+from ._corrections import CORRECTIONS, fitting
+from ._output import Fitting, JsonObject, Output, Taken, through, typed
+from ._prompt import DROPPABLE, needs_of, request_of
+from ._run import Loop, runnable
+from ._stream import ReplyStream, TypedStream
+from ._toolbox import Toolbox
+from .contracts.chat import ChatRequest, Reply, Usage
+from .deadline import shared_deadline
 from .draft import Draft, estimated_usage
-from .errors import CallError, InvalidReply, Unsupported
-from .schema import parsed
+from .errors import CallError, Unsupported
 
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Iterator
 
-    from typing_extensions import Unpack
+    from typing_extensions import TypeForm, Unpack
 
+    from ._bounds import Bounds, RunParameters
+    from ._corrections import Expected
+    from ._output import TypedReply
+    from ._prompt import Parameters, Prompt
+    from ._run import Run, TypedRun
+
+Value = TypeVar("Value")
 NOT_COUNTED = Usage(estimated=True)
 ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
@@ -44,26 +55,69 @@ class LLM(Abilities):
         """Many requests at once, which the service answers when it has time."""
         return Batches(self._model, self._refuse_without, self._request)
 
-    async def complete(self, prompt: Prompt, **parameters: Unpack[Parameters]) -> Reply:
+    @overload
+    async def complete(
+        self,
+        prompt: Prompt,
+        *,
+        corrections: int = ...,
+        **parameters: Unpack[Parameters],
+    ) -> Reply: ...
+
+    @overload
+    async def complete(
+        self,
+        prompt: Prompt,
+        *,
+        output: TypeForm[Value],
+        corrections: int = ...,
+        **parameters: Unpack[Parameters],
+    ) -> TypedReply[Value]: ...
+
+    async def complete(
+        self,
+        prompt: Prompt,
+        *,
+        output: Any = None,
+        corrections: int = CORRECTIONS,
+        **parameters: Unpack[Parameters],
+    ) -> Any:
         """
         Return the reply to *prompt*: words, a message or a conversation.
 
+        Args:
+            prompt: What is said to the model.
+            output: A type, such as a pydantic model. The reply then has an ``output``
+                of it.
+            corrections: How often the model may correct a reply that does not fit
+                *output* or the ``schema``, all within the deadline of one call.
+            parameters: How the reply should be.
+
         Raises:
             Unsupported: The provider cannot honour a parameter; nothing was sent.
-            InvalidReply: The reply does not fit the ``schema``.
+            InvalidReply: The reply does not fit.
             CallError: The call failed.
 
         """
         self._refuse_without("chat", "complete")
+        with self._placing("complete"):
+            if output is not None:
+                form = Output(output)
+                given = through(form, parameters, self.capabilities)
+                reply, value = await self._fitting(given, prompt, form, corrections)
+                return typed(reply, value)
+            if "schema" in parameters:
+                fit = Fitting(parameters["schema"])
+                return (await self._fitting(parameters, prompt, fit, corrections))[0]
         request, dropped = self._request("complete", prompt, parameters)
-        reply: Reply = await self._model.handle.complete(request)
-        if reply.usage == NOT_COUNTED:
-            reply = replace(reply, usage=estimated_usage(request, reply.parts))
-        self._check_fit("complete", reply, request)
-        return replace(reply, dropped=dropped) if dropped else reply
+        return await self._answer(request, dropped)
 
     async def complete_json(
-        self, prompt: Prompt, **parameters: Unpack[Parameters]
+        self,
+        prompt: Prompt,
+        *,
+        corrections: int = CORRECTIONS,
+        **parameters: Unpack[Parameters],
     ) -> dict[str, Any]:
         """
         Return the reply to *prompt* as a JSON object that fits the ``schema``.
@@ -74,25 +128,98 @@ class LLM(Abilities):
             CallError: The call failed.
 
         """
-        schema = parameters.setdefault("schema", ANY_OBJECT)
-        reply = await self.complete(prompt, **parameters)
-        value = parsed(reply, schema)
-        if not isinstance(value, dict):
-            msg = f"The reply is a JSON {type(value).__name__}, not an object."
-            raise self._placed(InvalidReply(msg, request_sent="yes"), "complete")
-        return value
+        self._refuse_without("chat", "complete")
+        form = JsonObject(parameters.setdefault("schema", ANY_OBJECT))
+        with self._placing("complete"):
+            _, value = await self._fitting(parameters, prompt, form, corrections)
+        found: dict[str, Any] = value
+        return found
 
-    def stream(self, prompt: Prompt, **parameters: Unpack[Parameters]) -> ReplyStream:
+    @overload
+    def stream(
+        self, prompt: Prompt, **parameters: Unpack[Parameters]
+    ) -> ReplyStream: ...
+
+    @overload
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        output: TypeForm[Value],
+        **parameters: Unpack[Parameters],
+    ) -> TypedStream[Value]: ...
+
+    def stream(
+        self, prompt: Prompt, *, output: Any = None, **parameters: Unpack[Parameters]
+    ) -> Any:
         """
         Return the reply to *prompt* as a stream of its pieces.
+
+        With *output*, a type, the stream has the growing value too. Nothing is
+        corrected: what was shown cannot be taken back.
 
         Raises:
             Unsupported: The provider cannot stream, or not honour a parameter.
 
         """
         self._refuse_without("streaming", "stream", "Use complete instead.")
-        request, dropped = self._request("stream", prompt, parameters)
-        return ReplyStream(self, request, dropped)
+        with self._placing("stream"):
+            form = None if output is None else Output(output)
+            given = through(form, parameters, self.capabilities) if form else parameters
+        request, dropped = self._request("stream", prompt, given)
+        source, draft = self._model.handle.stream(request), Draft(request, dropped)
+        placed = partial(self._placed, operation="stream")
+        if form is not None:
+            return TypedStream(source, draft, output=form, placed=placed)
+        read = None if request.schema is None else Fitting(request.schema).read
+        return ReplyStream(source, draft, read=read, placed=placed)
+
+    @overload
+    async def run(self, prompt: Prompt, **parameters: Unpack[RunParameters]) -> Run: ...
+
+    @overload
+    async def run(
+        self,
+        prompt: Prompt,
+        *,
+        output: TypeForm[Value],
+        **parameters: Unpack[RunParameters],
+    ) -> TypedRun[Value]: ...
+
+    async def run(
+        self,
+        prompt: Prompt,
+        *,
+        output: Any = None,
+        **parameters: Unpack[RunParameters],
+    ) -> Any:
+        """
+        Let the model answer *prompt* with its ``tools``, until it is done.
+
+        The tools that it asks for are called, several at once; what they return or
+        why they failed is told to it.
+
+        Args:
+            prompt: What is said to the model.
+            output: A type, such as a pydantic model. The run then has an ``output``
+                of it.
+            parameters: How replies should be, the ``tools``, and what bounds the run.
+
+        Raises:
+            Unsupported: The provider cannot honour a parameter; nothing was sent.
+            BoundReached: ``max_rounds`` or ``max_cost`` was reached.
+            DeadlineExceeded: The ``timeout`` was.
+            RunStopped: A tool raised it.
+            CallError: A call failed. All of these hold the run so far as ``partial``.
+
+        """
+        self._refuse_without("chat", "run")
+        with self._placing("run"):
+            given, bounds = parted(parameters)
+            taken = None if output is None else Taken(Output(output))
+            given["tools"] = runnable(given.get("tools", ()), taken)
+            request, dropped = self._request("run", prompt, given)
+            return await self._loop(request, dropped, bounds, taken)
 
     async def count_tokens(
         self, prompt: Prompt, **parameters: Unpack[Parameters]
@@ -110,14 +237,73 @@ class LLM(Abilities):
         tokens: int = await self._model.handle.count_tokens(request)
         return tokens
 
+    async def _loop(
+        self,
+        request: ChatRequest,
+        dropped: tuple[str, ...],
+        bounds: Bounds,
+        taken: Taken[Any] | None,
+    ) -> Run:
+        model = self._model
+        activities = Activities(model.observers, model.address, model.provider)
+        toolbox = Toolbox(
+            request.tools,
+            parallel=bounds.parallel,
+            activities=activities,
+            secrets=model.secrets,
+        )
+        loop = Loop(
+            request,
+            answer=lambda request: self._answer(request, dropped),
+            toolbox=toolbox,
+            bounds=bounds,
+            spending=bounds.spending(model.provider, request.model or model.model),
+            taken=taken,
+        )
+        with activities.run(request):
+            return await loop.go()
+
+    async def _answer(
+        self, request: ChatRequest, dropped: tuple[str, ...] = ()
+    ) -> Reply:
+        reply: Reply = await self._model.handle.complete(request)
+        if reply.usage == NOT_COUNTED:
+            reply = replace(reply, usage=estimated_usage(request, reply.parts))
+        return replace(reply, dropped=dropped) if dropped else reply
+
+    async def _fitting(
+        self,
+        parameters: Parameters,
+        prompt: Prompt,
+        expected: Expected,
+        corrections: int,
+    ) -> tuple[Reply, Any]:
+        request, dropped = self._request("complete", prompt, parameters)
+        end = asyncio.get_running_loop().time() + self._model.deadline
+        with shared_deadline(end):
+            return await fitting(
+                lambda request: self._answer(request, dropped),
+                request,
+                expected,
+                corrections,
+            )
+
+    @contextmanager
+    def _placing(self, operation: str) -> Iterator[None]:
+        """Have the errors that come from here say so."""
+        try:
+            yield
+        except CallError as error:
+            if error.address is None:
+                self._placed(error, operation)
+            raise
+
     def _request(
         self, operation: str, prompt: Prompt, parameters: Parameters
     ) -> tuple[ChatRequest, tuple[str, ...]]:
         """Return what to send, and the names of what is left out of it."""
-        try:
+        with self._placing(operation):
             return self._refuse_or_drop(request_of(prompt, parameters))
-        except CallError as error:
-            raise self._placed(error, operation) from error.__cause__
 
     def _refuse_or_drop(
         self, request: ChatRequest
@@ -146,81 +332,3 @@ class LLM(Abilities):
             f"{self._model.provider} does not support {names} with these settings. "
             f"It supports {able}.{hint}"
         )
-
-    def _check_fit(self, operation: str, reply: Reply, request: ChatRequest) -> None:
-        if request.schema is not None and not reply.tool_calls:
-            try:
-                parsed(reply, request.schema)
-            except InvalidReply as error:
-                raise self._placed(error, operation) from error.__cause__
-
-
-class ReplyStream:
-    """
-    A reply, piece by piece: events, or only their words through ``text``.
-
-    Leaving the loop ends the stream and stops the work at the other end, within
-    ``async with`` before the next statement runs. What had arrived is in ``reply``.
-    """
-
-    def __init__(
-        self, llm: LLM, request: ChatRequest, dropped: tuple[str, ...]
-    ) -> None:
-        self._llm = llm
-        self._request = request
-        self._draft = Draft(request, dropped)
-        self._source: AsyncGenerator[StreamEvent] = llm._model.handle.stream(request)  # noqa: SLF001 - the facade's other half
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.aclose()
-
-    def __aiter__(self) -> AsyncGenerator[StreamEvent]:
-        return self._events()
-
-    @property
-    def text(self) -> AsyncGenerator[str]:
-        """The words of the reply as they arrive."""
-        return self._words()
-
-    @property
-    def reply(self) -> Reply:
-        """The reply so far; its ``finish_reason`` is ``cut`` until the last event."""
-        return self._draft.reply()
-
-    async def aclose(self) -> None:
-        """End the stream, which stops the work at the other end."""
-        await self._source.aclose()
-
-    # Native generators: when a loop over one is left, asyncio closes it, also where
-    # the program forgot to close the stream.
-    async def _events(self) -> AsyncGenerator[StreamEvent]:
-        try:
-            async for event in self._source:
-                self._draft.add(event)
-                yield event
-            self._check_end()
-        except CallError as error:
-            error.partial = self.reply
-            raise
-        finally:
-            await self._source.aclose()
-
-    async def _words(self) -> AsyncGenerator[str]:
-        events = self._events()
-        try:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    yield event.text
-        finally:
-            await events.aclose()
-
-    def _check_end(self) -> None:
-        if self._draft.is_finished:
-            self._llm._check_fit("stream", self.reply, self._request)  # noqa: SLF001 - see above
-            return
-        msg = "The stream ended before the reply was finished."
-        error = InvalidReply(msg, request_sent="yes", in_stream=True)
-        raise self._llm._placed(error, "stream")  # noqa: SLF001 - see above

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from ._suggest import suggest
@@ -18,6 +18,7 @@ from .contracts.chat import (
 )
 from .errors import InvalidRequest
 from .schema import checked_schema
+from .tools import as_tools
 
 Prompt = str | Message | Sequence[Message]
 
@@ -40,6 +41,36 @@ DROPPABLE: Mapping[str, Any] = {
 }
 """Parameters without which a reply still is what was asked for, each left out."""
 
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""What services understand by ``reasoning_effort``, not each one all of it."""
+CHOICES = frozenset({"auto", "none", "required"})
+OURS = {
+    "effort": "reasoning_effort",
+    "format": "schema",
+    "function_call": "tool_choice",
+    "functions": "tools",
+    "input": "prompt",
+    "instructions": "system",
+    "max_completion_tokens": "max_tokens",
+    "max_new_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "max_tokens_to_sample": "max_tokens",
+    "messages": "prompt",
+    "model_name": "model",
+    "num_predict": "max_tokens",
+    "output_schema": "output",
+    "output_type": "output",
+    "response_format": "output",
+    "response_model": "output",
+    "response_schema": "output",
+    "stop_sequences": "stop",
+    "system_instruction": "system",
+    "system_prompt": "system",
+    "text_format": "output",
+    "thinking": "reasoning_effort",
+}
+"""What is called differently elsewhere."""
+
 
 class Parameters(TypedDict, total=False):
     """How a reply should be. What is left out is left to the provider."""
@@ -56,7 +87,8 @@ class Parameters(TypedDict, total=False):
     reasoning_effort: str
     schema: Mapping[str, Any]
     """JSON Schema that the reply must fit."""
-    tools: Sequence[Tool]
+    tools: Sequence[Tool | Callable[..., Any]]
+    """Functions, and tools made by ``make_tool`` or by hand."""
     tool_choice: str
     """``auto``, ``required``, ``none``, or the name of one of the tools."""
     extra: Vendor
@@ -66,22 +98,49 @@ class Parameters(TypedDict, total=False):
 def request_of(prompt: Prompt, parameters: Parameters) -> ChatRequest:
     """Return the request that *prompt* and *parameters* make."""
     given: dict[str, Any] = dict(parameters)
-    unknown = given.keys() - Parameters.__annotations__
-    if unknown:
-        name = min(unknown)
-        known = suggest(name, Parameters.__annotations__)
-        msg = f"There is no parameter {name!r}. {known}"
-        raise InvalidRequest(msg, request_sent="no")
+    _check_names(given)
     system = given.pop("system", None)
     stop = given.pop("stop", ())
     if "schema" in given:
         checked_schema(given["schema"])
-    return ChatRequest(
+    request = ChatRequest(
         messages=_messages(prompt, system),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        tools=tuple(given.pop("tools", ())),
+        tools=as_tools(given.pop("tools", ())),
         **given,
     )
+    _check_effort(request.reasoning_effort)
+    _check_choice(request.tool_choice, [tool.name for tool in request.tools])
+    return request
+
+
+def _check_names(given: Iterable[str]) -> None:
+    """Refuse what is no parameter, and say what it is called here."""
+    for name in sorted({*given} - Parameters.__annotations__.keys()):
+        hint = suggest(name, Parameters.__annotations__)
+        if name in OURS:
+            hint = f"Here it is called {OURS[name]!r}."
+        msg = f"There is no parameter {name!r}. {hint}"
+        raise _invalid(msg)
+
+
+def _check_effort(effort: str | None) -> None:
+    if effort is not None and effort not in EFFORTS:
+        hint = suggest(str(effort), EFFORTS)
+        msg = f"There is no reasoning_effort {effort!r}. {hint}"
+        raise _invalid(msg)
+
+
+def _check_choice(choice: str, tools: Sequence[str]) -> None:
+    """Refuse a choice among *tools* that there is not."""
+    if choice not in CHOICES and choice not in tools:
+        hint = suggest(str(choice), [*CHOICES, *tools])
+        msg = f"There is no tool_choice {choice!r}. {hint}"
+        raise _invalid(msg)
+
+
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest(message, request_sent="no")
 
 
 def _messages(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
@@ -92,7 +151,7 @@ def _messages(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
     if messages:
         return (*first, *messages)
     msg = "The conversation is empty. Pass text or at least one message."
-    raise InvalidRequest(msg, request_sent="no")
+    raise _invalid(msg)
 
 
 def needs_of(request: ChatRequest) -> Iterable[tuple[str, str]]:

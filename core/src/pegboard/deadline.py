@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 """When the running attempt must have ended, on the event loop's clock."""
@@ -21,3 +26,13 @@ def time_left() -> float | None:
     if end == math.inf:
         return None
     return max(0.0, end - asyncio.get_running_loop().time())
+
+
+@contextmanager
+def shared_deadline(end: float) -> Iterator[None]:
+    """Have all calls made within end by *end*, on the event loop's clock."""
+    token = ends_at.set(min(end, ends_at.get()))
+    try:
+        yield
+    finally:
+        ends_at.reset(token)

@@ -5,6 +5,7 @@ PegboardError
 ├── SettingsError                 fix the settings
 ├── PluginError                   fix the installation
 ├── CloseError                    read what did not close, and why
+├── RunStopped                    a tool of the program raises it
 └── CallError                     the program handles it
     ├── Authentication
     ├── PermissionDenied
@@ -23,7 +24,8 @@ PegboardError
     │   ├── Overloaded
     │   ├── CircuitOpen
     │   └── RetryQuotaExhausted
-    └── InvalidReply
+    ├── InvalidReply
+    └── BoundReached
 """
 
 from __future__ import annotations
@@ -86,6 +88,13 @@ class CloseError(PegboardError):
             for address, error in self.failures.items()
         )
         return f"Did not close cleanly: {reasons}"
+
+
+class RunStopped(PegboardError):
+    """A tool wants the run to end; other errors of tools are told to the model."""
+
+    partial: object | None = None
+    """What had been done: a ``Run``, or None in the first round."""
 
 
 class CallError(PegboardError):
@@ -245,6 +254,12 @@ class RetryQuotaExhausted(Unavailable):
 
 class InvalidReply(CallError):
     """The service answered with something that cannot be used."""
+
+
+class BoundReached(CallError):
+    """A run of tools came to a bound before the model was done."""
+
+    sent_by_default = "yes"
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:

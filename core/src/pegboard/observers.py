@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from .contracts.chat import ChatRequest, Usage
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from .contracts.chat import Usage
     from .errors import CallError
 
 BreakerState = Literal["closed", "open", "half-open"]
 TargetName = Literal["availability", "error_rate", "p95"]
+
+NOT_COUNTED = Usage(estimated=True)
 
 
 @dataclass(slots=True)
@@ -30,9 +33,17 @@ class Call:
     clock: Callable[[], float] = field(repr=False)
     """The event loop's clock."""
     request: Any = None
-    """What was asked, where the operation takes one thing: of a model a request."""
+    """
+    What was asked, where the operation takes one thing: of a model a request.
+
+    It is what was sent: what ``filter_request`` leaves of what the program asked.
+    """
     model: str | None = None
     """The model that the settings name; the request may name another."""
+    telemetry_name: str = ""
+    """What traces and metrics call the provider."""
+    is_composite: bool = False
+    """Whether it is done by calls to other instances, each of which is told of."""
     attempts: int = 0
     streams: bool = False
     """Whether it yields items."""
@@ -49,6 +60,8 @@ class Call:
     """All items of a stream, if an observer put a list here when the call started."""
     usage: Usage | None = None
     """What a stream has told of its tokens so far."""
+    joined: bool = False
+    """Whether it made no attempt, but got what an equal call got."""
     at_end: list[Callable[[BaseException | None, Any], None]] = field(
         default_factory=list, repr=False
     )
@@ -132,6 +145,39 @@ class TargetMet:
     goal: float
 
 
+@dataclass(slots=True)
+class Activity:
+    """What is done around calls to a language model: a run of tools, or one tool."""
+
+    kind: Literal["run", "tool"]
+    name: str
+    """The tool's; of a run its address."""
+    address: str
+    """The language model that it is done for."""
+    provider: str
+    subject: Any = None
+    """Of a run the request, of a tool the call."""
+    scopes: tuple[Callable[[], AbstractContextManager[object]], ...] = ()
+    """What makes contexts for what happens within; see ``Call.scopes``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityStarted:
+    """A run or a tool begins."""
+
+    activity: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityEnded:
+    """A run or a tool ended."""
+
+    activity: Activity
+    elapsed: float
+    error: BaseException | None
+    """Why it failed or was stopped; None when it went well."""
+
+
 Event = (
     CallStarted
     | CallRetried
@@ -141,8 +187,43 @@ Event = (
     | BreakerChanged
     | TargetMissed
     | TargetMet
+    | ActivityStarted
+    | ActivityEnded
 )
 """What observers are told. There will be more kinds: ignore those you do not know."""
+
+
+def usage_of(call: Call, result: object) -> Usage | None:
+    """
+    Return the tokens that *call* with *result* used; None if nobody told.
+
+    Whatever has a ``usage`` tells it: a reply, embeddings, the last event of a stream.
+    """
+    if call.joined:
+        return None
+    told = getattr(result, "usage", None)
+    usage = told if isinstance(told, Usage) else call.usage
+    return None if usage == NOT_COUNTED else usage
+
+
+def model_of(call: Call, result: object) -> str | None:
+    """Return the model that answered *call* with *result*, or was asked to."""
+    return getattr(result, "model", None) or asked_model_of(call)
+
+
+def asked_model_of(call: Call) -> str | None:
+    """Return the model that the request of *call* names, or else the settings."""
+    named = getattr(call.request, "model", None)
+    return named if isinstance(named, str) else call.model
+
+
+def may_use_tokens(call: Call, result: object) -> bool:
+    """Return whether *call* is one that uses tokens, be they told or not."""
+    if call.joined:
+        return False
+    if call.streams:
+        return isinstance(call.request, ChatRequest)
+    return hasattr(result, "usage")
 
 
 class Observer(Protocol):

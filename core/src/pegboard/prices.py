@@ -9,12 +9,27 @@ from __future__ import annotations
 
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .errors import PluginError
 
 if TYPE_CHECKING:
-    from .contracts.chat import Reply, Usage
+    from .contracts.chat import Usage
+
+
+class Priced(Protocol):
+    """What tells its tokens and its model: a reply, embeddings, pictures."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens, None if nobody told."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model that answered."""
+        ...
+
 
 LIST = "genai_prices"
 DIGITS = 12
@@ -22,7 +37,7 @@ SAME_API = "-compatible"
 """How the name ends of a provider for any server that speaks another one's API."""
 
 
-def cost(reply: Reply, provider: str) -> Decimal | None:
+def cost(reply: Priced, provider: str) -> Decimal | None:
     """
     Return what *reply* of *provider* cost in US dollars, or None if that is unknown.
 
@@ -30,10 +45,23 @@ def cost(reply: Reply, provider: str) -> Decimal | None:
         PluginError: There is no price list.
 
     """
+    need_list()
+    if reply.usage is None:
+        return None
+    return price(reply.usage, provider, reply.model)
+
+
+def need_list() -> None:
+    """
+    Do nothing where there is a price list.
+
+    Raises:
+        PluginError: There is none.
+
+    """
     if find_spec(LIST) is None:
         msg = "There is no price list. Install it: pip install 'pegboard[prices]'"
         raise PluginError(msg)
-    return price(reply.usage, provider, reply.model)
 
 
 def price(usage: Usage, provider: str, model: str, calls: int = 1) -> Decimal | None:

@@ -18,11 +18,20 @@ import functools
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Self,
+    TypeVar,
+    overload,
+)
 
 from typing_extensions import TypeForm, Unpack
 
-from . import _batches, _board, _llm
+from . import _batches, _board, _llm, _stream
 from .contracts import key_value, messenger, secret_store
 from .errors import PluginError
 
@@ -43,6 +52,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+Value = TypeVar("Value")
 Contract = TypeVar("Contract")
 
 
@@ -158,7 +168,7 @@ class SecretStore(Blocking):
 class ReplyStream:
     """A reply, piece by piece; see ``pegboard.ReplyStream``."""
 
-    def __init__(self, original: _llm.ReplyStream, portal: Portal) -> None:
+    def __init__(self, original: _stream.ReplyStream, portal: Portal) -> None:
         self._original = original
         self._portal = portal
 
@@ -204,6 +214,22 @@ class Batches(Blocking):
         return self._portal.iterate(self._original.results(batch_id))
 
 
+class TypedStream(ReplyStream, Generic[Value]):
+    """A reply that is a value, growing; see ``pegboard.TypedStream``."""
+
+    _original: _stream.TypedStream[Value]
+
+    @property
+    def partial(self) -> Iterator[Any]:
+        """What there is of the value as it grows, as plain JSON values."""
+        return self._portal.iterate(self._original.partial)
+
+    @property
+    def output(self) -> Value:
+        """The value, once the stream has ended."""
+        return self._original.output
+
+
 class LLM(Blocking):
     """A language model; see ``pegboard.LLM``."""
 
@@ -211,6 +237,7 @@ class LLM(Blocking):
 
     complete = blocking(_llm.LLM.complete)
     complete_json = blocking(_llm.LLM.complete_json)
+    run = blocking(_llm.LLM.run)
     embed = blocking(_llm.LLM.embed)
     generate_images = blocking(_llm.LLM.generate_images)
     speak = blocking(_llm.LLM.speak)
@@ -227,9 +254,27 @@ class LLM(Blocking):
         """Many requests at once, which the service answers when it has time."""
         return Batches(self._original.batches, self._portal)
 
-    def stream(self, prompt: Prompt, **parameters: Unpack[Parameters]) -> ReplyStream:
+    @overload
+    def stream(
+        self, prompt: Prompt, **parameters: Unpack[Parameters]
+    ) -> ReplyStream: ...
+
+    @overload
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        output: TypeForm[Value],
+        **parameters: Unpack[Parameters],
+    ) -> TypedStream[Value]: ...
+
+    def stream(
+        self, prompt: Prompt, *, output: Any = None, **parameters: Unpack[Parameters]
+    ) -> Any:
         """Return the reply to *prompt* as a stream of its pieces."""
-        return ReplyStream(self._original.stream(prompt, **parameters), self._portal)
+        original = self._original.stream(prompt, output=output, **parameters)
+        kind = ReplyStream if output is None else TypedStream
+        return kind(original, self._portal)
 
     @property
     def address(self) -> str:

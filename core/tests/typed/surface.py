@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any, TypedDict, assert_type
 
 import pegboard
 from pegboard import (
@@ -13,9 +13,13 @@ from pegboard import (
     Pegboard,
     Posted,
     Reply,
+    Run,
     SecretStore,
     StreamEvent,
+    TypedReply,
+    TypedRun,
     Usage,
+    make_tool,
     sync,
 )
 
@@ -46,7 +50,33 @@ async def llm_is_typed(llm: LLM) -> None:
         async for text in stream.text:
             assert_type(text, str)
     assert_type(stream.reply.usage, Usage)
-    await llm.complete("hi", max_token=3)  # type: ignore[call-arg]  # must be an error
+    await llm.complete("hi", max_token=3)  # type: ignore[call-overload]  # must be one
+
+
+class City(TypedDict):
+    """A value to ask for."""
+
+    name: str
+
+
+def population(city: str) -> int:
+    """Stand for a tool."""
+    return len(city)
+
+
+async def outputs_are_typed(llm: LLM) -> None:
+    """What is asked for comes back as its type, however it is asked for."""
+    assert_type(await llm.complete("hi", output=City), TypedReply[City])
+    assert_type((await llm.complete("hi", output=list[City])).output, list[City])
+    assert_type((await llm.complete("hi", output=int | None)).output, int | None)
+    async with llm.stream("hi", output=City) as stream:
+        async for _ in stream.partial:
+            pass
+    assert_type(stream.output, City)
+    assert_type(await llm.run("hi", tools=[population]), Run)
+    run = await llm.run("hi", tools=[population, make_tool(population)], output=City)
+    assert_type(run, TypedRun[City])
+    await llm.run("hi", max_round=3)  # type: ignore[call-overload]  # must be an error
 
 
 def blocking_board_is_typed(board: sync.Pegboard) -> None:
@@ -60,7 +90,13 @@ def blocking_board_is_typed(board: sync.Pegboard) -> None:
     for text in board.llm().stream("hi").text:
         assert_type(text, str)
     board.storage("x", sync.KeyValue).set(1, 1)  # type: ignore[arg-type]  # must be one
-    board.llm().complete("hi", max_token=3)  # type: ignore[call-arg]  # must be one
+    board.llm().complete("hi", max_token=3)  # type: ignore[call-overload]  # must be one
+    assert_type(board.llm().complete("hi", output=City).output, City)
+    assert_type(board.llm().run("hi", tools=[population], max_rounds=3), Run)
+    assert_type(board.llm().run("hi", output=City).output, City)
+    with board.llm().stream("hi", output=City) as stream:
+        assert_type([*stream.partial], list[Any])
+    assert_type(stream.output, City)
 
 
 def backends_fit(memory: MemoryKeyValue, sqlite: SqliteKeyValue) -> list[KeyValue]:

@@ -81,7 +81,8 @@ class _Kit(ModelKit):
     async def ask(self, llm: LLM, prompt: Any = QUESTION, **parameters: Any) -> Reply:
         """Return the reply to a question that is as good as any."""
         parameters.setdefault("max_tokens", self.enough_tokens)
-        return await llm.complete(prompt, **parameters)
+        reply: Reply = await llm.complete(prompt, **parameters)
+        return reply
 
     async def listen(
         self, llm: LLM, prompt: Any = QUESTION, **parameters: Any

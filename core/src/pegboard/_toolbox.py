@@ -1,0 +1,147 @@
+"""The tools of a run: called at once, their failures told to the model."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._log import logger_of
+from ._suggest import suggest
+from .contracts.chat import ToolResult
+from .errors import InvalidRequest, RunStopped, hide
+from .tools import bound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+
+    from ._activities import Activities
+    from .contracts.chat import Tool, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call that a model asked for, and what came of it."""
+
+    call: ToolCall
+    result: ToolResult
+    """What the model was told."""
+    elapsed: float
+    error: Exception | None = None
+    """Why it failed, if it did."""
+
+
+class Toolbox:
+    """Tools by name. Use it within ``with``, which ends its threads."""
+
+    def __init__(
+        self,
+        tools: Iterable[Tool],
+        *,
+        parallel: int,
+        activities: Activities,
+        secrets: Callable[[], Iterable[str]],
+    ) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._slots = asyncio.Semaphore(parallel)
+        self._threads = ThreadPoolExecutor(parallel, "pegboard-tool")
+        self._activities = activities
+        self._secrets = secrets
+
+    async def use(self, calls: Sequence[ToolCall]) -> list[ToolUse]:
+        """
+        Make all *calls* at once, and return what came of them in their order.
+
+        Raises:
+            RunStopped: A tool wants that; the others are cancelled.
+
+        """
+        return await together([self._use(call) for call in calls])
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """End the threads afterwards, without waiting for what runs in them."""
+        try:
+            yield
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _use(self, call: ToolCall) -> ToolUse:
+        async with self._slots:
+            clock = asyncio.get_running_loop().time
+            started = clock()
+            error: Exception | None = None
+            try:
+                with self._activities.tool(call):
+                    text = _told(await self._outcome(call))
+            except RunStopped:
+                raise
+            except Exception as failure:  # noqa: BLE001 - tools are foreign code
+                error, text = failure, self._reason(call, failure)
+            result = ToolResult(call.id, call.name, text, is_error=error is not None)
+            return ToolUse(call, result, clock() - started, error)
+
+    async def _outcome(self, call: ToolCall) -> Any:
+        work = bound(self._tool(call.name), call.arguments)
+        if _is_async(work.func):
+            return await work()
+        loop = asyncio.get_running_loop()
+        context = copy_context()
+        outcome = await loop.run_in_executor(self._threads, context.run, _called, work)
+        # A decorator may hide that a function is async.
+        return await outcome if inspect.isawaitable(outcome) else outcome
+
+    def _tool(self, name: str) -> Tool:
+        if name in self._tools:
+            return self._tools[name]
+        msg = f"There is no tool {name!r}. {suggest(name, self._tools)}"
+        raise InvalidRequest(msg, request_sent="no")
+
+    def _reason(self, call: ToolCall, error: Exception) -> str:
+        """Return what the model may know of *error*: what happened, not where."""
+        known = isinstance(error, InvalidRequest) and error.address is None
+        text = str(error) if known else f"{type(error).__name__}: {error}"
+        hidden = hide(text, self._secrets())
+        logger_of(self._activities.address).info("{} failed: {}", call.name, hidden)
+        return hidden
+
+
+async def together(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Return what *works* return; an error of one, or a cancellation, ends all."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        return [task.result() for task in tasks]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_async(function: Any) -> bool:
+    is_async = inspect.iscoroutinefunction
+    return is_async(function) or is_async(type(function).__call__)
+
+
+def _called(work: Callable[[], Any]) -> Any:
+    """Call *work*, in a thread: no future can carry a StopIteration."""
+    try:
+        return work()
+    except StopIteration as error:
+        msg = "the function raised StopIteration"
+        raise RuntimeError(msg) from error
+
+
+def _told(outcome: Any) -> str:
+    """Return *outcome* as the model reads it: text as it is, all else as JSON."""
+    if isinstance(outcome, str):
+        return outcome
+    from pydantic_core import to_json  # noqa: PLC0415 - only for those with tools
+
+    return to_json(outcome).decode()
