@@ -79,5 +79,7 @@ class Policy(BaseModel):
     """Most attempts in a minute; others wait. Default: no limit."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
     """Most tokens of a model in a minute; calls wait. Default: no limit."""
+    join_equal: bool = False
+    """Whether a call waits for the reply to an equal one that is being made."""
     breaker: BreakerPolicy = BreakerPolicy()
     """When a failing instance is left alone."""

@@ -3,7 +3,7 @@ The policy's layers, in order.
 
 A call passes them from the outside in:
 
-    observe( deadline( retry + quota( limits( breaker( attempt timeout( call ))))))
+    observe( deadline( join( retry + quota( limits( breaker( attempt( call )))))))
 
 The deadline is fixed when a call begins (``Target.begin``) and every layer inside
 keeps to it. What decides whether an attempt may be made at all stands between retry
@@ -20,6 +20,7 @@ from pegboard.errors import CallError
 
 from .attempt import attempt, until
 from .guards import break_circuit, limit_concurrency, limit_rate, limit_tokens
+from .joining import join_equal
 from .retry import retry
 from .shared import share_outage
 
@@ -55,8 +56,15 @@ def govern(method: Method, operation: Operation, target: Target) -> Method:
     step = attempt(work, target)
     step = _guarded(step, target)
     step = retry(step, target, repeatable=operation.repeatable)
+    if target.policy.join_equal and _may_join(operation):
+        step = join_equal(step, target)
     outermost = _stream if operation.streams else _call
     return outermost(step, operation, target)
+
+
+def _may_join(operation: Operation) -> bool:
+    """Return whether one call can stand for several."""
+    return operation.repeatable and not operation.streams
 
 
 def _guarded(step: Step, target: Target) -> Step:
