@@ -1,0 +1,56 @@
+"""Tells in time that a model is going to be no more."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from pegboard._log import is_enabled, logger_of
+
+from .profiles import RETIREMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pegboard import ModelEntry
+
+
+class Lifecycle:
+    """Says once for each model that its end is near."""
+
+    def __init__(self, address: str, clock: Callable[[], float]) -> None:
+        """Speak for the instance at *address*."""
+        self._address = address
+        self._clock = clock
+        self._seen: set[str] = set()
+
+    def used(self, model: str) -> None:
+        """Warn at the first use of *model* if its end is known, without asking."""
+        if model in self._seen:
+            return
+        self._seen.add(model)
+        if model in RETIREMENTS:
+            self._warn(self._sentence(model, RETIREMENTS[model]))
+
+    def learned(self, model: str, entry: ModelEntry) -> str | None:
+        """Return what the service's *entry* says of the end of *model*, and warn."""
+        if entry.retires_at is None and entry.deprecated_at is None:
+            return None
+        ends = entry.retires_at and entry.retires_at.astimezone(UTC).date()
+        sentence = self._sentence(model, ends)
+        if model not in self._seen or model not in RETIREMENTS:
+            self._seen.add(model)
+            self._warn(sentence)
+        return sentence
+
+    def _sentence(self, model: str, ends: date | None) -> str:
+        if ends is None:
+            return f"{model} is deprecated"
+        days = (ends - datetime.fromtimestamp(self._clock(), UTC).date()).days
+        if days < 0:
+            return f"{model} was to retire on {ends}"
+        return f"{model} is deprecated and retires on {ends}, in {days} days"
+
+    def _warn(self, sentence: str) -> None:
+        if is_enabled():
+            logger_of(self._address).warning("{}. Choose another model.", sentence)

@@ -1,0 +1,60 @@
+"""The contracts, kept with a real server and a real model that is not Anthropic's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pegboard.testing.abilities import ModelCatalogContract, TokenCounterContract
+from pegboard.testing.chat import ChatModelContract, StreamingChatContract
+
+no_tools = pytest.mark.xfail(reason="the model was not taught tools", run=False)
+no_images = pytest.mark.xfail(reason="the model cannot see", run=False)
+no_format = pytest.mark.xfail(
+    reason="the server ignores output_config.format", run=False
+)
+
+
+class TestAnthropic(
+    ChatModelContract,
+    ModelCatalogContract,
+    StreamingChatContract,
+    TokenCounterContract,
+):
+    """The Messages API, as llama.cpp speaks it."""
+
+    enough_tokens = 40
+
+    @pytest.fixture
+    def settings(self, llama_server: Any) -> dict[str, Any]:
+        """Return the settings of a model at the server."""
+        return {
+            "provider": "anthropic",
+            "model": "smollm2",
+            "base_url": llama_server.url,
+            "api_key": llama_server.key,
+        }
+
+    @no_tools
+    async def test_tools_are_called_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_tools
+    async def test_a_call_can_be_answered(self) -> None:
+        """See the reason."""
+
+    @no_tools
+    async def test_a_stream_calls_or_refuses_tools(self) -> None:
+        """See the reason."""
+
+    @no_images
+    async def test_images_are_taken_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_format
+    async def test_json_schema_is_kept_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_format
+    async def test_a_stream_keeps_or_refuses_json_schema(self) -> None:
+        """See the reason."""
