@@ -32,6 +32,8 @@ from pegboard.contracts.chat import (
     Usage,
     UsageSoFar,
 )
+from pegboard.contracts.embeddings import EmbeddingRequest, Embeddings
+from pegboard.contracts.images import GeneratedImages, ImageRequest
 from pegboard.observers import Call, CallFinished
 from pegboard.stats import Latency
 
@@ -184,7 +186,7 @@ def test_addresses_are_apart():
 )
 def test_stream_counts_what_it_told_last(last):
     """A stream that is left early counts what it had told by then."""
-    left = call(first_item=0.25, usage=Usage(output=7))
+    left = call(first_item=0.25, usage=Usage(output=7), streams=True)
 
     stats = stats_after(finished(left, 0.5, last))
 
@@ -203,7 +205,7 @@ def test_stream_counts_what_it_told_last(last):
 )
 def test_usage_that_nobody_told_is_unknown(last):
     """Tokens are not made up: what is unknown is counted as that."""
-    stats = stats_after(finished(call(), 0.5, last))
+    stats = stats_after(finished(call(streams=True), 0.5, last))
 
     assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
 
@@ -212,7 +214,7 @@ def test_broken_stream_has_used_something_unknown():
     """What a stream took before it broke is not told by anyone."""
     broken = errors.ConnectionFailed("broke", in_stream=True)
 
-    stats = stats_after(failed(call(first_item=0.25), broken))
+    stats = stats_after(failed(call(first_item=0.25, streams=True), broken))
 
     assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
 
@@ -220,7 +222,7 @@ def test_broken_stream_has_used_something_unknown():
 def test_broken_stream_counts_what_it_told_last():
     """What was told before it broke was used."""
     broken = errors.ConnectionFailed("broke", in_stream=True)
-    told = call(first_item=0.25, usage=Usage(output=7))
+    told = call(first_item=0.25, usage=Usage(output=7), streams=True)
 
     stats = stats_after(failed(told, broken))
 
@@ -234,7 +236,54 @@ def test_calls_to_other_things_than_models_use_no_tokens():
     assert (stats.usage, stats.unknown_usage) == (Usage(), 0)
 
 
+def test_whatever_has_tokens_counts_them():
+    """Embeddings and pictures are accounted for as replies are."""
+    embeddings = Embeddings(vectors=(), model="e", usage=Usage(input=5))
+    images = GeneratedImages(images=(), model="p", usage=Usage(input=1, output=9))
+    asked = EmbeddingRequest(texts=("a",))
+
+    stats = stats_after(
+        finished(call(request=asked), 0.5, embeddings),
+        finished(call(request=ImageRequest(prompt="a")), 0.5, images),
+    )
+
+    assert stats.usage == Usage(input=6, output=9)
+    assert [one.model for one in stats.spent] == ["e", "p"]
+
+
+def test_service_that_counts_no_tokens_leaves_them_unknown():
+    """Pictures may cost something, even if the service speaks of no tokens."""
+    images = GeneratedImages(images=(), model="p")
+
+    stats = stats_after(finished(call(request=ImageRequest(prompt="a")), 0.5, images))
+
+    assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
+
+
+def test_counting_tokens_uses_none():
+    """The request is that of a chat, but the model does not answer it."""
+    stats = stats_after(finished(call(), 0.5, 12))
+
+    assert (stats.usage, stats.unknown_usage) == (Usage(), 0)
+
+
 # --- money ---
+
+
+def test_embeddings_cost_what_the_price_list_says():
+    """The cost of anything that tells its tokens and its model is known."""
+    made = Embeddings(
+        vectors=(), model="text-embedding-3-small", usage=Usage(input=10**6)
+    )
+
+    assert prices.cost(made, "openai") == Decimal("0.02")
+
+
+def test_cost_of_untold_tokens_is_unknown():
+    """What a service does not count has no price here."""
+    images = GeneratedImages(images=(), model="gpt-image-1")
+
+    assert prices.cost(images, "openai") is None
 
 
 def spent(provider, model, *usages):
@@ -316,6 +365,7 @@ def test_stream_left_early_is_priced_by_the_model_that_was_asked(asked):
         request=replace(REQUEST, model=asked),
         usage=Usage(output=10**6),
         first_item=0.25,
+        streams=True,
     )
     left.model = "gpt-5-nano" if asked is None else "another"
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from contextlib import aclosing
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -306,6 +307,60 @@ def test_call_to_no_model_is_named_by_its_address(watch):
     assert watch.points("gen_ai.client.operation.duration") == []
 
 
+async def test_provider_has_the_name_that_tools_know():
+    """A descriptor says what the conventions call its service."""
+
+    class Known(Plugin):
+        @hookimpl
+        def pegboard_llm_providers(self):
+            (offer,) = super().pegboard_llm_providers()
+            return [replace(offer, telemetry_name="well_known")]
+
+    watch = Watch()
+    plugin = Known(watch, acme=Service(REPLY))
+    settings = {"llm": {"default": {"provider": "acme", "api_key": KEY}}}
+    async with Pegboard.isolated(settings, plugins=[plugin]) as board:
+        await board.llm().complete("Hello.")
+
+    assert watch.span.attributes["gen_ai.provider.name"] == "well_known"
+    assert watch.span.attributes["pegboard.provider"] == "acme"
+    (point,) = watch.points("gen_ai.client.operation.duration")
+    assert point.attributes["gen_ai.provider.name"] == "well_known"
+
+
+async def test_embeddings_are_an_operation_of_the_conventions(watch):
+    """They have a name of their own, and no words."""
+    settings = {"llm": {"default": {"provider": "fake"}}}
+    async with Pegboard.isolated(settings, plugins=[Plugin(watch)]) as board:
+        await board.llm().embed("Hello.", dimensions=8)
+
+    assert watch.span.name == "embeddings fake"
+    assert watch.span.attributes["gen_ai.operation.name"] == "embeddings"
+    assert watch.span.attributes["gen_ai.embeddings.dimension.count"] == 8
+    assert watch.span.attributes["gen_ai.usage.input_tokens"] > 0
+    assert len(watch.points("gen_ai.client.operation.duration")) == 1
+
+
+async def test_pictures_are_an_operation_of_the_conventions(watch):
+    """What comes out is told as its kind."""
+    settings = {"llm": {"default": {"provider": "fake"}}}
+    async with Pegboard.isolated(settings, plugins=[Plugin(watch)]) as board:
+        await board.llm().generate_images("A dog.")
+
+    assert watch.span.attributes["gen_ai.operation.name"] == "generate_content"
+    assert watch.span.attributes["gen_ai.output.type"] == "image"
+
+
+async def test_counting_tokens_is_no_chat(watch):
+    """It is traced, but not as something that a model was asked."""
+    settings = {"llm": {"default": {"provider": "fake"}}}
+    async with Pegboard.isolated(settings, plugins=[Plugin(watch)]) as board:
+        await board.llm().count_tokens("Hello.")
+
+    assert watch.span.name == "count_tokens llm.default"
+    assert "gen_ai.operation.name" not in watch.span.attributes
+
+
 # --- failures ---
 
 
@@ -515,8 +570,30 @@ async def test_fallback_and_its_targets_are_one_trace():
         "llm.default",
     ]
     assert bad.parent.span_id == good.parent.span_id == whole.context.span_id
+    assert whole.kind is SpanKind.INTERNAL
     assert bad.status.status_code is StatusCode.ERROR
     assert whole.status.status_code is StatusCode.UNSET
+
+
+async def test_tokens_of_a_fallback_are_counted_once():
+    """What sums up spans or metrics must not meet the same tokens twice."""
+    watch = Watch(capture_content=True)
+    settings = {
+        "llm": {
+            "default": {"provider": "fallback", "targets": ["acme"]},
+            "acme": {"provider": "acme", "api_key": KEY},
+        }
+    }
+    plugin = Plugin(watch, acme=Service(REPLY))
+    async with Pegboard.isolated(settings, plugins=[plugin]) as board:
+        await board.llm().complete("Hello.")
+
+    _, whole = watch.spans
+    assert whole.name == "complete llm.default"
+    assert not [name for name in whole.attributes if name.startswith("gen_ai.")]
+    assert len(watch.points("gen_ai.client.token.usage")) == 2
+    (duration,) = watch.points("gen_ai.client.operation.duration")
+    assert duration.attributes["pegboard.address"] == "llm.acme"
 
 
 def test_blocking_call_is_within_the_span_of_its_thread(watch):
@@ -576,7 +653,7 @@ async def test_streams_read_in_turn_keep_their_own_spans(watch):
 
     services = {name: Service(pieces(name)) for name in ("one", "two")}
     async with board_of(watch, **services) as board:
-        chats = [board.llm(name)._model.chat for name in services]
+        chats = [board.llm(name)._model.handle for name in services]
         async with (
             aclosing(chats[0].stream(None)) as one,
             aclosing(chats[1].stream(None)) as two,
@@ -585,12 +662,12 @@ async def test_streams_read_in_turn_keep_their_own_spans(watch):
                 await anext(one)
                 await anext(two)
 
-    calls = {s.name: s for s in watch.spans if "pegboard.address" in s.attributes}
+    calls = {s.attributes.get("pegboard.address"): s for s in watch.spans}
     for name in services:
         within = [span for span in watch.spans if span.name == name]
         parents = {span.parent.span_id for span in within}
         assert len(within) == 2
-        assert parents == {calls[f"stream llm.{name}"].context.span_id}
+        assert parents == {calls[f"llm.{name}"].context.span_id}
 
 
 # --- metrics ---
@@ -755,6 +832,54 @@ async def test_content_of_a_failed_stream_is_what_was_asked():
 
     assert "gen_ai.input.messages" in watch.span.attributes
     assert "gen_ai.output.messages" not in watch.span.attributes
+
+
+def without_names(request):
+    """Return *request* with the name hidden."""
+    return replace(request, messages=(Message.of("user", "I am N."),))
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content_is_what_was_sent(streams):
+    """What filter_request takes out is in no span either."""
+    watch = Watch(capture_content=True)
+    service = Service([DONE] if streams else REPLY)
+    section = {"provider": "acme", "api_key": KEY, "filter_request": without_names}
+    settings = {"llm": {"default": section}}
+    plugin = Plugin(watch, acme=service)
+    async with Pegboard.isolated(settings, plugins=[plugin]) as board:
+        if streams:
+            async with board.llm().stream("I am Ada.") as stream:
+                assert [event async for event in stream] == [DONE]
+        else:
+            await board.llm().complete("I am Ada.")
+
+    assert "I am N." in watch.span.attributes["gen_ai.input.messages"]
+    assert "Ada" not in watch.span.to_json()
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_request_that_is_not_sent_is_in_no_span(streams):
+    """A filter that fails cannot say what was private: nothing is told."""
+
+    def refuse(request):
+        raise ValueError(request)
+
+    watch = Watch(capture_content=True)
+    section = {"provider": "acme", "api_key": KEY, "filter_request": refuse}
+    settings = {"llm": {"default": section}}
+    plugin = Plugin(watch, acme=Service())
+    async with Pegboard.isolated(settings, plugins=[plugin]) as board:
+        with pytest.raises(errors.InvalidRequest, match="Nothing was sent") as caught:
+            if streams:
+                async for _ in board.llm().stream("I am Ada."):
+                    pass
+            else:
+                await board.llm().complete("I am Ada.")
+
+    assert caught.value.address == "llm.default"
+    assert watch.span.attributes["error.type"] == "InvalidRequest"
+    assert "Ada" not in watch.span.to_json()
 
 
 def test_older_conventions_hold_no_content():

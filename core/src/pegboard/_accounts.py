@@ -13,8 +13,9 @@ from math import log2
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from .contracts.chat import ChatRequest, Finished, Reply, Usage
+from .contracts.chat import Usage
 from .errors import CallError, Conflict, InvalidRequest, NotFound
+from .observers import may_use_tokens, model_of, usage_of
 from .stats import Latency, Spending, Stats
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ STEPS = 16
 SHORTEST = 1e-6
 NOTHING = Usage()
 UNUSED = Stats()
-NOT_COUNTED = Usage(estimated=True)
 SIZE = 4000
 """Calls are kept apart by tokens read: price lists change at multiples of this."""
 MOST_KINDS = 1000
@@ -98,7 +98,7 @@ class Account:
             self._latency.add(elapsed)
             if call.first_item is not None:
                 self._first_item.add(call.first_item)
-            if isinstance(call.request, ChatRequest):
+            if may_use_tokens(call, result):
                 self._use(call, result)
 
     def fail(self, call: Call, error: BaseException) -> None:
@@ -108,7 +108,7 @@ class Account:
             self._attempts += call.attempts
             if call.first_item is not None:
                 self._first_item.add(call.first_item)
-                if isinstance(call.request, ChatRequest):
+                if may_use_tokens(call, None):
                     self._use(call, None)
             if not isinstance(error, CallError):
                 self._cancelled += 1
@@ -160,13 +160,11 @@ class Account:
 
     def _use(self, call: Call, result: object) -> None:
         """Enter the tokens of *result*: a reply, or the last event of a stream."""
-        usage, model = call.usage, call.request.model or call.model
-        if isinstance(result, Reply | Finished):
-            usage, model = result.usage or usage, result.model
-        if usage is None or usage == NOT_COUNTED:
+        usage = usage_of(call, result)
+        if usage is None:
             self._unknown_usage += 1
         else:
-            self._spend(call.provider, model or "", usage)
+            self._spend(call.provider, model_of(call, result) or "", usage)
 
     def _spend(self, provider: str, model: str, usage: Usage) -> None:
         read = usage.input + usage.cache_read + usage.cache_write

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .contracts.batches import BatchItem, BatchResult
 from .contracts.chat import ChatRequest, Finished, Reply
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from .errors import CallError
 
 
-Request = TypeVar("Request")
 OWN = {"complete", "stream", "batch_results"}
-PLAIN = {"get_batch", "cancel_batch", "list_models", "pull_model"}
-"""Operations that send no words of the user: ids and names of models only."""
 
 
 class Adapted:
@@ -42,9 +39,10 @@ class Adapted:
     ) -> None:
         self._model = model
         self._functions = functions
+        filter_request = functions.get("filter_request", _unchanged)
+        self._filtered = filtering(filter_request)
         for name in {operation.name for operation in operations} - OWN:
-            method = getattr(model, name)
-            setattr(self, name, method if name in PLAIN else self._filtering(method))
+            setattr(self, name, self._filtering(getattr(model, name)))
 
     def __repr__(self) -> str:
         return f"<{self._model!r} with {', '.join(self._functions)}>"
@@ -84,21 +82,10 @@ class Adapted:
     def _filtering(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Return *method* as it is called with what is left of a request."""
 
-        def filtering(request: Any, *args: Any, **kwargs: Any) -> Any:
-            return method(self._filtered(request), *args, **kwargs)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return method(*map(self._filtered, args), **kwargs)
 
-        return filtering
-
-    def _filtered(self, request: Request) -> Request:
-        function = self._functions.get("filter_request")
-        if function is None:
-            return request
-        if isinstance(request, tuple):
-            return tuple(map(self._filtered, request))  # type: ignore[return-value]  # the same kind
-        if isinstance(request, BatchItem):
-            return replace(request, request=self._filtered(request.request))
-        filtered: Request = _called(function, request, type(request), _unsent)
-        return filtered
+        return call
 
     def _validate(self, reply: Reply) -> None:
         function = self._functions.get("validate_reply")
@@ -112,6 +99,25 @@ class Adapted:
         failed = _unusable("transform_reply", reply)
         transformed: Reply = _called(function, reply, Reply, failed)
         return transformed
+
+
+def filtering(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Return what makes of a request, of any kind, what *function* leaves of it."""
+
+    def left_of(request: Any) -> Any:
+        if isinstance(request, str):
+            return request  # the id of a batch or the name of a model
+        if isinstance(request, tuple):
+            return tuple(map(left_of, request))
+        if isinstance(request, BatchItem):
+            return replace(request, request=left_of(request.request))
+        return _called(function, request, type(request), _unsent)
+
+    return left_of
+
+
+def _unchanged(request: Any) -> Any:
+    return request
 
 
 class _WrongResultError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._adapted import Adapted
+from ._adapted import Adapted, filtering
 from ._log import logger_of
 from ._policy.stack import Governed
 from ._policy.target import Target
@@ -13,13 +13,14 @@ from .descriptors import Context
 from .errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ._accounts import Accounts
     from ._plan import Plan
     from ._plugins.registry import Offer
     from ._policy.shared import News
+    from .contracts.declare import Operation
     from .observers import Observer
 
 
@@ -74,11 +75,10 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         )
         raise PluginError(msg)
     logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
-    called = provider
-    if plan.functions:
-        called = Adapted(provider, plan.functions, operations)
     if not plan.external:
-        return Instance(plan, provider, called)
+        return Instance(plan, provider, _adapted(provider, plan.functions, operations))
+    functions = dict(plan.functions)
+    filter_request = functions.pop("filter_request", None)
     target = Target(
         address=plan.address,
         policy=plan.policy,
@@ -90,8 +90,20 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         news=around.news,
         apart=plan.offer.provider.apart,
         model=_model(plan.options),
+        filter=filter_request and filtering(filter_request),
+        telemetry_name=plan.offer.provider.telemetry_name or plan.offer.provider.name,
+        is_composite=plan.offer.provider.targets is not None,
     )
+    called = _adapted(provider, functions, operations)
     return Instance(plan, provider, Governed(called, operations, target))
+
+
+def _adapted(
+    provider: Any,
+    functions: Mapping[str, Callable[..., Any]],
+    operations: Sequence[Operation],
+) -> Any:
+    return Adapted(provider, functions, operations) if functions else provider
 
 
 def _model(options: object) -> str | None:

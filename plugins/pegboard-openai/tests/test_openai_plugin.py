@@ -90,6 +90,16 @@ def test_key_of_each_service_has_its_own_variable() -> None:
     assert PROVIDERS["groq"].env == {"api_key": ("GROQ_API_KEY",)}
 
 
+@pytest.mark.parametrize(
+    ("name", "known"), [("mistral", "mistral_ai"), ("xai", "x_ai"), ("openai", None)]
+)
+def test_tools_know_a_service_by_its_well_known_name(
+    name: str, known: str | None
+) -> None:
+    """Where the conventions of OpenTelemetry have another than we do."""
+    assert PROVIDERS[name].telemetry_name == known
+
+
 def test_readme_lists_every_service_and_option() -> None:
     """What is offered is documented."""
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")

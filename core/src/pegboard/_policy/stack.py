@@ -25,7 +25,7 @@ from .retry import retry
 from .shared import share_outage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from pegboard.contracts.declare import Operation
     from pegboard.observers import Call
@@ -59,7 +59,37 @@ def govern(method: Method, operation: Operation, target: Target) -> Method:
     if target.policy.join_equal and _may_join(operation):
         step = join_equal(step, target)
     outermost = _stream if operation.streams else _call
-    return outermost(step, operation, target)
+    governed = outermost(step, operation, target)
+    if target.filter is None:
+        return governed
+
+    def refused(error: CallError) -> Any:
+        return outermost(_raising(error), operation, target)()
+
+    return _filtered(governed, target.filter, refused)
+
+
+def _filtered(
+    governed: Method, left_of: Callable[[Any], Any], refused: Callable[[CallError], Any]
+) -> Method:
+    """Return *governed* for what is left of a request, which is all observers see."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            args = tuple(map(left_of, args))
+            kwargs = {name: left_of(value) for name, value in kwargs.items()}
+        except CallError as error:
+            return refused(error)
+        return governed(*args, **kwargs)
+
+    return call
+
+
+def _raising(error: CallError) -> Step:
+    async def step(_call: Call, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Any:
+        raise error
+
+    return step
 
 
 def _may_join(operation: Operation) -> bool:

@@ -72,6 +72,12 @@ class Target:
     """What other processes know of it, where they share that."""
     apart: Callable[[Any], str | None] | None = None
     """What of a request fails apart from the rest, such as the model it names."""
+    filter: Callable[[Any], Any] | None = None
+    """The user's function from a request to what is left of it."""
+    telemetry_name: str = ""
+    """What traces and metrics call the provider."""
+    is_composite: bool = False
+    """Whether it does its work by calls to other instances."""
     quota: RetryQuota = field(init=False)
     breaker: Breaker = field(init=False)
     _parts: dict[str, Breaker] = field(init=False, default_factory=dict)
@@ -116,6 +122,8 @@ class Target:
         if is_enabled():
             journal.begin(call)
         if self.observers:
+            call.telemetry_name = self.telemetry_name
+            call.is_composite = self.is_composite
             self.tell(CallStarted(call))
         return call
 

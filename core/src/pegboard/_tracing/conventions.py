@@ -10,16 +10,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pegboard.contracts.chat import ChatRequest, Finished, Reply, Usage
+from pegboard.observers import asked_model_of, usage_of
 
 if TYPE_CHECKING:
     from pegboard._settings.settings import ConventionsVersion
+    from pegboard.contracts.chat import Usage
     from pegboard.observers import Call
 
 Attributes = dict[str, Any]
 
-CHAT = "chat"
-NOT_COUNTED = Usage(estimated=True)
+KINDS = {
+    "complete": "chat",
+    "stream": "chat",
+    "embed": "embeddings",
+    "generate_images": "generate_content",
+    "speak": "generate_content",
+    "transcribe": "generate_content",
+}
+"""What the conventions call the operations in which a model works."""
+OUTPUTS = {"generate_images": "image", "speak": "speech"}
 
 
 class Conventions:
@@ -31,11 +40,23 @@ class Conventions:
         self.schema_url = f"https://opentelemetry.io/schemas/{version}.0"
 
 
+def kind_of(call: Call) -> str | None:
+    """
+    Return what the conventions call *call*; None if they know nothing of it.
+
+    A model that is made of others asks them: tokens and words are those of their
+    calls, and would count twice if they were its own as well.
+    """
+    is_model = call.address.startswith("llm.") and not call.is_composite
+    return KINDS.get(call.operation) if is_model else None
+
+
 def span_name(call: Call) -> str:
     """Return what the span of *call* is called: a small set of names."""
-    if not isinstance(call.request, ChatRequest):
+    kind = kind_of(call)
+    if kind is None:
         return f"{call.operation} {call.address}"
-    return f"{CHAT} {_model(call, call.request) or call.address}"
+    return f"{kind} {asked_model_of(call) or call.address}"
 
 
 def place_attributes(call: Call) -> Attributes:
@@ -47,61 +68,53 @@ def place_attributes(call: Call) -> Attributes:
     }
 
 
-def request_attributes(
-    call: Call, request: ChatRequest, conventions: Conventions
-) -> Attributes:
+def request_attributes(call: Call, kind: str, conventions: Conventions) -> Attributes:
     """Return what *call* asks for, its words aside."""
     asked = {
-        "gen_ai.operation.name": CHAT,
-        conventions.provider: call.provider,
-        "gen_ai.request.model": _model(call, request),
-        "gen_ai.output.type": "json" if request.schema is not None else None,
-        "gen_ai.request.max_tokens": request.max_tokens,
-        "gen_ai.request.temperature": request.temperature,
-        "gen_ai.request.top_p": request.top_p,
-        "gen_ai.request.seed": request.seed,
-        "gen_ai.request.stop_sequences": request.stop or None,
+        "gen_ai.operation.name": kind,
+        conventions.provider: call.telemetry_name,
+        "gen_ai.request.model": asked_model_of(call),
+        "gen_ai.output.type": _output(call),
+        "gen_ai.request.max_tokens": _asked(call, "max_tokens"),
+        "gen_ai.request.temperature": _asked(call, "temperature"),
+        "gen_ai.request.top_p": _asked(call, "top_p"),
+        "gen_ai.request.seed": _asked(call, "seed"),
+        "gen_ai.request.stop_sequences": _asked(call, "stop") or None,
     }
     if conventions.is_new:
         asked["gen_ai.request.stream"] = call.streams or None
+        asked["gen_ai.embeddings.dimension.count"] = _asked(call, "dimensions")
     return {name: value for name, value in asked.items() if value is not None}
 
 
 def answer_attributes(call: Call, result: Any, conventions: Conventions) -> Attributes:
     """Return how *call* went, with *result* if it has one."""
     answer: Attributes = {"pegboard.attempts": call.attempts}
-    if not isinstance(call.request, ChatRequest):
+    if kind_of(call) is None:
         return answer
     if conventions.is_new and call.first_item is not None:
         answer["gen_ai.response.time_to_first_chunk"] = call.first_item
-    if isinstance(result, Reply | Finished):
-        answer["gen_ai.response.finish_reasons"] = (result.finish_reason,)
-        if result.model:
-            answer["gen_ai.response.model"] = result.model
+    if reason := getattr(result, "finish_reason", None):
+        answer["gen_ai.response.finish_reasons"] = (reason,)
+    if model := getattr(result, "model", None):
+        answer["gen_ai.response.model"] = model
     usage = usage_of(call, result)
     return answer | _usage_attributes(usage, conventions) if usage else answer
 
 
 def metric_attributes(
-    call: Call, request: ChatRequest, answer: Attributes, conventions: Conventions
+    call: Call, kind: str, answer: Attributes, conventions: Conventions
 ) -> Attributes:
     """Return what measurements of *call* are told apart by: few values each."""
     known = {
-        "gen_ai.operation.name": CHAT,
-        conventions.provider: call.provider,
-        "gen_ai.request.model": _model(call, request),
+        "gen_ai.operation.name": kind,
+        conventions.provider: call.telemetry_name,
+        "gen_ai.request.model": asked_model_of(call),
         "gen_ai.response.model": answer.get("gen_ai.response.model"),
         "error.type": answer.get("error.type"),
         "pegboard.address": call.address,
     }
     return {name: value for name, value in known.items() if value is not None}
-
-
-def usage_of(call: Call, result: Any) -> Usage | None:
-    """Return the tokens that *result* says *call* used, or its stream before it."""
-    told = result.usage if isinstance(result, Reply | Finished) else None
-    usage = told or call.usage
-    return None if usage == NOT_COUNTED else usage
 
 
 def read(usage: Usage) -> int:
@@ -129,5 +142,10 @@ def _usage_attributes(usage: Usage, conventions: Conventions) -> Attributes:
     return all_versions | {name: tokens for name, tokens in parts.items() if tokens}
 
 
-def _model(call: Call, request: ChatRequest) -> str | None:
-    return request.model or call.model
+def _asked(call: Call, name: str) -> Any:
+    """Return what the request says, where it is of a kind that says such a thing."""
+    return getattr(call.request, name, None)
+
+
+def _output(call: Call) -> str | None:
+    return "json" if _asked(call, "schema") is not None else OUTPUTS.get(call.operation)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pegboard.contracts.chat import ChatRequest
-
-from .conventions import Attributes, Conventions, metric_attributes, read, written
+from .conventions import (
+    Attributes,
+    Conventions,
+    kind_of,
+    metric_attributes,
+    read,
+    written,
+)
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -47,9 +52,10 @@ class Measures:
         self, call: Call, elapsed: float, answer: Attributes, usage: Usage | None
     ) -> None:
         """Measure *call*, which took *elapsed* seconds, if it was one to a model."""
-        if not isinstance(call.request, ChatRequest):
+        kind = kind_of(call)
+        if kind is None:
             return
-        known = metric_attributes(call, call.request, answer, self._conventions)
+        known = metric_attributes(call, kind, answer, self._conventions)
         self._duration.record(elapsed, known)
         if self._conventions.is_new and call.first_item is not None:
             self._first_chunk.record(call.first_item, known)

@@ -11,17 +11,23 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pegboard.contracts.chat import ChatRequest
 from pegboard.draft import Draft
-from pegboard.observers import CallFailed, CallFinished, CallRetried, CallStarted
+from pegboard.observers import (
+    CallFailed,
+    CallFinished,
+    CallRetried,
+    CallStarted,
+    usage_of,
+)
 
 from .content import asked, said
 from .conventions import (
     Attributes,
     Conventions,
     answer_attributes,
+    kind_of,
     place_attributes,
     request_attributes,
     span_name,
-    usage_of,
 )
 from .measures import Measures
 
@@ -75,13 +81,15 @@ class Tracing:
 
     def _start(self, call: Call) -> None:
         attributes = place_attributes(call)
-        if isinstance(call.request, ChatRequest):
-            attributes |= request_attributes(call, call.request, self._conventions)
-            if self._captures:
-                attributes |= asked(call.request)
-                call.items = [] if call.streams else None
+        if (kind := kind_of(call)) is not None:
+            attributes |= request_attributes(call, kind, self._conventions)
+        if self._has_words(call):
+            attributes |= asked(call.request)
+            call.items = [] if call.streams else None
         span = self._tracer.start_span(
-            span_name(call), kind=SpanKind.CLIENT, attributes=attributes
+            span_name(call),
+            kind=SpanKind.INTERNAL if call.is_composite else SpanKind.CLIENT,
+            attributes=attributes,
         )
         call.scopes += (Within(span),)
 
@@ -89,7 +97,7 @@ class Tracing:
         span = _span_of(call)
         answer = answer_attributes(call, result, self._conventions)
         span.set_attributes(answer)
-        if self._captures and isinstance(call.request, ChatRequest):
+        if self._has_words(call):
             span.set_attributes(said(_reply(call, call.request, result)))
         span.end()
         self._measures.take(call, elapsed, answer, usage_of(call, result))
@@ -103,6 +111,11 @@ class Tracing:
             span.set_status(Status(StatusCode.ERROR, str(error)))
         span.end()
         self._measures.take(call, elapsed, answer, usage_of(call, None))
+
+    def _has_words(self, call: Call) -> bool:
+        """Return whether the span of *call* is to hold what was asked and said."""
+        is_chat = isinstance(call.request, ChatRequest) and kind_of(call) == "chat"
+        return self._captures and is_chat
 
 
 class Within:

@@ -44,6 +44,7 @@ def _provider(service: Service) -> LLMProvider:
         defaults=_defaults(service),
         env=env,
         apart=model_of,
+        telemetry_name=service.telemetry_name,
         summary=service.summary,
     )
 

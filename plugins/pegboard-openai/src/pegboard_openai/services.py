@@ -25,6 +25,8 @@ class Service:
     """What it can do through the chat API."""
     max_tokens: str = "max_tokens"
     """What its chat API calls the most tokens of a reply."""
+    telemetry_name: str | None = None
+    """What the conventions of OpenTelemetry call it, if not by its name."""
     has_stream_options: bool = True
     """Whether a chat stream has to be asked for its usage, and can be."""
 
@@ -102,6 +104,7 @@ SERVICES = (
         summary="Mistral AI",
         base_url="https://api.mistral.ai/v1",
         key="MISTRAL_API_KEY",
+        telemetry_name="mistral_ai",
         capabilities=USUAL - {"seed"},
         has_stream_options=False,
     ),
@@ -142,6 +145,7 @@ SERVICES = (
         summary="xAI",
         base_url="https://api.x.ai/v1",
         key="XAI_API_KEY",
+        telemetry_name="x_ai",
         capabilities=USUAL | {"reasoning_effort"},
     ),
 )
