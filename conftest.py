@@ -1,11 +1,15 @@
-"""What tests of several packages share: a real server with a real model."""
+"""What tests of several packages share: servers that nobody here wrote."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -27,6 +31,9 @@ params.cpuparams_batch.n_threads = 2
 params.sampling.seed = 42
 params.api_keys = [sys.argv[1]]
 params.endpoint_slots = True
+params.embedding = True
+# With a mean, tokens that come from the server's cache would be missing from it.
+params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
 params.ui = False
 params.verbosity = -1
 server = xllamacpp.Server(params)
@@ -34,6 +41,11 @@ print(server.listening_address, flush=True)
 sys.stdin.read()
 """
 KEY = "llama-server-test-key"
+NODE = Path(__file__).parent / ".venv" / "node"
+"""Where packages that need Node are installed."""
+AIMOCK = "@copilotkit/aimock@1.43.0"
+PATIENCE = 30.0
+"""Seconds that a server may take to listen."""
 
 
 class LlamaServer(NamedTuple):
@@ -69,3 +81,51 @@ def _address(process: subprocess.Popen[str]) -> str:
         return line
     msg = f"The llama.cpp server ended with code {process.wait()} before it listened."
     raise RuntimeError(msg)
+
+
+@pytest.fixture(scope="session")
+def run_aimock() -> Iterator[Callable[[Path], str]]:
+    """
+    Return what runs aimock on a folder of fixtures and returns its address.
+
+    It speaks the APIs of OpenAI, Azure, Anthropic, Gemini and Ollama.
+    """
+    if shutil.which("npm") is None:
+        pytest.skip("aimock needs Node, which is not installed here")
+    program = NODE / "node_modules/@copilotkit/aimock/dist/cli.js"
+    if not program.is_file():
+        install = ("npm", "install", "--no-save", "--prefix", str(NODE), AIMOCK)
+        subprocess.run(install, check=True, capture_output=True)  # noqa: S603
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(fixtures: Path) -> str:
+        port = _free_port()
+        command = ("node", str(program), "-p", str(port), "-f", str(fixtures))
+        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))  # noqa: S603
+        _wait_until_listening(port)
+        return f"http://127.0.0.1:{port}"
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _wait_until_listening(port: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -16,6 +16,12 @@ OpenBoard = Callable[..., Pegboard]
 Clock = Callable[[], float]
 
 
+@pytest.fixture(scope="session")
+def mock_url(run_aimock: Callable[[Path], str]) -> str:
+    """Return where a mock server is that others wrote."""
+    return run_aimock(Path(__file__).parent / "fixtures")
+
+
 @pytest.fixture
 def services() -> dict[str, Service]:
     """Return all services by name."""

@@ -1,7 +1,12 @@
-"""The contracts, kept through each API of a real server with a real model."""
+"""
+The contracts of chat, kept through each API.
+
+By a real server with a real model, and for Azure by a mock that others wrote.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -73,3 +78,58 @@ class TestResponses(WithSmallModel):
     @no_length
     async def test_a_stream_keeps_max_tokens(self) -> None:
         """See the reason."""
+
+
+unheard = pytest.mark.xfail(reason="the mock overlooks text.format", run=False)
+uncut = pytest.mark.xfail(
+    reason="the mock calls a response that was cut off completed", run=False
+)
+
+
+class OnAzure(ChatModelContract, StreamingChatContract):
+    """Azure OpenAI, as a mock server speaks it."""
+
+    more: Mapping[str, Any] = {}
+
+    @pytest.fixture
+    def settings(self, mock_url: str) -> dict[str, Any]:
+        """Return the settings of a deployment."""
+        return {
+            "provider": "azure",
+            "model": "gpt-5-nano",
+            "endpoint": mock_url,
+            "api_key": "k-1",
+            **self.more,
+        }
+
+
+class TestAzureResponses(OnAzure):
+    """The API v1, with responses."""
+
+    @unheard
+    async def test_json_schema_is_kept_or_refused(self) -> None:
+        """See the reason."""
+
+    @unheard
+    async def test_a_stream_keeps_or_refuses_json_schema(self) -> None:
+        """See the reason."""
+
+    @uncut
+    async def test_max_tokens_is_a_bound(self) -> None:
+        """See the reason."""
+
+    @uncut
+    async def test_a_stream_keeps_max_tokens(self) -> None:
+        """See the reason."""
+
+
+class TestAzureChat(OnAzure):
+    """The API v1, with chat completions."""
+
+    more = {"api": "chat"}
+
+
+class TestAzureDeployment(OnAzure):
+    """The API of deployments, with chat completions."""
+
+    more = {"api": "chat", "api_version": "2025-04-01-preview"}

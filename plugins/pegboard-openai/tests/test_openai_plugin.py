@@ -4,21 +4,37 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pegboard import Context, LLMProvider
 from pegboard_openai import plugin
 from pegboard_openai._model import OpenAIModel
-from pegboard_openai.options import OpenAIOptions
-from pegboard_openai.services import SERVICES
+from pegboard_openai.options import ModelOptions, OpenAIOptions
+from pegboard_openai.services import SAMPLING, SERVICES
 
+BESIDES_CHAT = (
+    "Embedder",
+    "ModelCatalog",
+    "ImageGenerator",
+    "SpeechModel",
+    "TranscriptionModel",
+    "BatchChat",
+)
+EVERYWHERE = SAMPLING | {"tools"}
 PROVIDERS = {provider.name: provider for provider in plugin.pegboard_llm_providers()}
 
 
-def options(api: str) -> OpenAIOptions:
+def given(provider: LLMProvider) -> dict[str, Any]:
+    """Return what settings of *provider* have to say."""
+    where = "endpoint" if provider.name == "azure" else "base_url"
+    return {"model": "m", where: "http://host/v1", "api_key": "k"}
+
+
+def options(api: str, model: str = "m") -> OpenAIOptions:
     """Return options that choose *api*."""
     return OpenAIOptions.model_validate(
-        {"model": "m", "base_url": "http://host/v1", "api_key": "k", "api": api}
+        {"model": model, "base_url": "http://host/v1", "api_key": "k", "api": api}
     )
 
 
@@ -52,18 +68,19 @@ def test_loading_the_plugin_does_not_import_the_sdk() -> None:
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 def test_provider_makes_a_model(provider: LLMProvider) -> None:
     """Without any I/O."""
-    assert issubclass(provider.load_options(), OpenAIOptions)
+    assert issubclass(provider.load_options(), ModelOptions)
+    chosen = provider.load_options().model_validate(given(provider))
     context = Context(address="llm.default", data_folder=Path())
 
-    assert isinstance(provider.load_factory()(options("chat"), context), OpenAIModel)
+    assert isinstance(provider.load_factory()(chosen, context), OpenAIModel)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 def test_defaults_are_options(provider: LLMProvider) -> None:
     """With a model, and an address where there is no usual one, they are enough."""
-    needed = {"model": "m", "base_url": "http://host/v1", "api_key": "k"}
+    whole = {**given(provider), **provider.defaults}
 
-    assert provider.load_options().model_validate({**needed, **provider.defaults})
+    assert provider.load_options().model_validate(whole)
 
 
 def test_responses_know_neither_seed_nor_stop() -> None:
@@ -100,9 +117,30 @@ def test_tools_know_a_service_by_its_well_known_name(
     assert PROVIDERS[name].telemetry_name == known
 
 
-def test_readme_lists_every_service_and_option() -> None:
-    """What is offered is documented."""
+def test_readme_lists_every_service() -> None:
+    """What is offered is documented, with what it does besides chat."""
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    names = {*PROVIDERS, *OpenAIOptions.model_fields}
 
-    assert {name for name in names if f"| `{name}` |" not in readme} == set()
+    assert [name for name, one in PROVIDERS.items() if row(one) not in readme] == []
+
+
+def test_readme_says_what_each_service_takes() -> None:
+    """The capabilities that not all of them have, in one column."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    lines = [line for line in readme.splitlines() if line.startswith("| `")]
+    rows = {
+        f"| `{one.name}` | {one.summary} |": ", ".join(
+            sorted(one.capabilities - EVERYWHERE)
+        )
+        for one in SERVICES
+    }
+
+    for begin, end in rows.items():
+        (line,) = (line for line in lines if line.startswith(begin))
+        assert line.endswith(f"| {end} |")
+
+
+def row(provider: LLMProvider) -> str:
+    """Return how the table of the README says what *provider* does besides chat."""
+    marks = ("x" if name in provider.contracts else "" for name in BESIDES_CHAT)
+    return f"| `{provider.name}` | {' | '.join(marks)} |"

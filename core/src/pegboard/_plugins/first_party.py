@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 # who asks for one of these names means that package: another one that offers it, and
 # would be handed the key, has to be named in the settings.
 PACKAGES: Mapping[str, str] = {
+    "anthropic": "pegboard-anthropic",
+    "azure": "pegboard-openai",
+    "claude-code": "pegboard-claude-code",
+    "gemini": "pegboard-google",
     "local": "pegboard-local",
+    "ollama": "pegboard-ollama",
     "openai": "pegboard-openai",
     "cerebras": "pegboard-openai",
     "deepinfra": "pegboard-openai",

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pegboard import File, Image, ToolResult, Usage
 from pegboard.errors import InvalidReply
 
+if TYPE_CHECKING:
+    from .options import ModelOptions
+
 LONGEST_NAME = 64
+CACHE_BREAKPOINT = "prompt_cache_breakpoint"
+"""What the metadata of a text may say to end what is cached."""
 NOT_STRICT = frozenset(
     {
         "allOf",
@@ -36,6 +41,25 @@ def merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping) and isinstance(body.get(key), Mapping)
     }
     return {**body, **extra, **joined}
+
+
+def kept(names: Iterable[str], *objects: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of *objects* has one of the *names* and a value."""
+    return {
+        name: found
+        for name in names
+        for one in objects
+        if (found := one.get(name)) is not None
+    }
+
+
+def cache_fields(options: ModelOptions) -> dict[str, Any]:
+    """Return what requests say to the prompt cache."""
+    chosen = options.prompt_cache_options
+    return without_none(
+        prompt_cache_key=options.prompt_cache_key,
+        prompt_cache_options=chosen and chosen.model_dump(exclude_none=True),
+    )
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pegboard.errors import CallError, RequestSent
 
 EXACT: Mapping[str, type[CallError]] = {
+    "ResponsibleAIPolicyViolation": errors.ContentFiltered,
     "authentication_error": errors.Authentication,
+    "batch_expired": errors.Timeout,
     "billing_hard_limit_reached": errors.QuotaExceeded,
     "billing_not_active": errors.QuotaExceeded,
     "bio_policy": errors.ContentFiltered,
@@ -57,10 +59,28 @@ HINTS: Mapping[type[CallError], str] = {
 }
 
 
+class Translation:
+    """A context that makes errors of a service's calls errors of pegboard."""
+
+    def __init__(self, service: str, clock: Callable[[], float]) -> None:
+        self._service = service
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        """Do nothing yet."""
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        if isinstance(error, KNOWN):
+            raise translated(error, self._service, self._clock) from error
+
+
 def translated(error: Exception, service: str, clock: Callable[[], float]) -> CallError:
     """Return what *error*, one of ``KNOWN``, is in pegboard's terms."""
     if isinstance(error, openai.APIStatusError):
-        return _refused(error, service, clock)
+        wait = retry_after(error.response.headers, now=clock())
+        # Without JSON, what the SDK says is all there is.
+        body = error.body if isinstance(error.body, Mapping) else error.message
+        return answered(error.status_code, body, service, wait=wait)
     if isinstance(error, openai.APIConnectionError | httpx2.RequestError):
         return _interrupted(error, service)
     if isinstance(error, openai.APIError):
@@ -83,17 +103,19 @@ def reported(body: Mapping[str, Any], service: str) -> CallError:
     return kind(_said(service, "reported", message, kind), code=named)
 
 
-def _refused(
-    error: openai.APIStatusError, service: str, clock: Callable[[], float]
+def answered(
+    status: int, body: Any, service: str, *, wait: float | None = None
 ) -> CallError:
-    status = error.status_code
-    kind = _by_name(error.code, error.type) or error_class(status)
-    told = error.body.get("message") if isinstance(error.body, Mapping) else None
+    """Return the error that *status* and *body* of an answer describe."""
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    told = inner if isinstance(inner, Mapping) else {"message": inner}
+    code, type_ = told.get("code"), told.get("type")
+    kind = _by_name(code, type_) or error_class(status)
     return kind(
-        _said(service, f"answered {status}", told or error.message, kind),
-        retry_after=retry_after(error.response.headers, now=clock()),
+        _said(service, f"answered {status}", told.get("message") or "no reason", kind),
+        retry_after=wait,
         status=status,
-        code=_name(error.code, error.type),
+        code=_name(code, type_),
     )
 
 

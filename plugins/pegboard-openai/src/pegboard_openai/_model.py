@@ -1,28 +1,47 @@
-"""The model: it asks the service through the SDK's client."""
+"""The model: everything that a service does, through one connection."""
 
 from __future__ import annotations
 
-import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from openai import AsyncStream, NotFoundError, Timeout
-from pegboard import ChatRequest, PerLoop, Reply, StreamEvent
-from pegboard.deadline import time_left
-from pegboard.errors import CallError
+from pegboard.errors import CallError, NotFound
 
+from ._audio import AudioApi
+from ._batches import BatchApi
+from ._catalog import PATH as MODELS
+from ._catalog import CatalogApi
 from ._chat import ChatApi
-from ._client import Client
+from ._connection import Connection
 from ._convert import merged
-from ._errors import KNOWN, translated
+from ._embeddings import EmbeddingApi
+from ._images import ImageApi
+from ._refusal import refuse_unsupported
 from ._responses import ResponsesApi
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from pegboard import Context
+    from pegboard import (
+        Batch,
+        BatchItem,
+        BatchResult,
+        ChatRequest,
+        Context,
+        EmbeddingRequest,
+        Embeddings,
+        GeneratedImages,
+        ImageRequest,
+        ModelEntry,
+        Reply,
+        Speech,
+        SpeechRequest,
+        StreamEvent,
+        Transcript,
+        TranscriptionRequest,
+    )
 
-    from .options import OpenAIOptions
+    from .options import ModelOptions
     from .services import Service
 
 APIS: Mapping[str, type[ChatApi | ResponsesApi]] = {
@@ -35,37 +54,34 @@ class OpenAIModel:
     """A model of OpenAI or of a service that speaks its API."""
 
     def __init__(
-        self, service: Service, options: OpenAIOptions, context: Context
+        self, service: Service, options: ModelOptions, context: Context
     ) -> None:
         """Make a model of *service*. Does no I/O."""
+        self.texts_at_once = service.texts_at_once
         self._service = service
+        self._options = options
+        self._connection = Connection(service, options, context)
         self._api = APIS[options.api](service, options)
-        self._clock = context.clock
-        self._connect_timeout = context.connect_timeout
-        self._clients = PerLoop(lambda: Client(options), Client.close)
+        self._embeddings = EmbeddingApi(service, options, self._connection)
+        self._images = ImageApi(service.name, options, self._connection)
+        self._audio = AudioApi(service.name, options, self._connection)
+        self._batches = BatchApi(service, self._api, self._connection)
+        self._catalog = CatalogApi(service.name, self._connection)
 
     async def ping(self) -> str | None:
         """Ask for the list of models: it takes the key, and no tokens."""
         try:
-            client = await self._clients.get()
-            await client.get("/models", cast_to=object, options=self._limits())
-        except NotFoundError:
+            with self._connection.translation:
+                await self._connection.get(MODELS)
+        except NotFound:
             return "answered, but has no list of models"
-        except KNOWN as error:
-            raise self._translated(error) from error
         return None
 
     async def complete(self, request: ChatRequest) -> Reply:
         """Answer *request* with a whole reply."""
         body = self._body(request)
-        try:
-            client = await self._clients.get()
-            answer = await client.post(
-                self._api.path, cast_to=object, body=body, options=self._limits()
-            )
-            return self._api.reply(answer)
-        except KNOWN as error:
-            raise self._translated(error) from error
+        with self._connection.translation:
+            return self._api.reply(await self._connection.post(self._api.path, body))
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
         """Answer *request* in pieces, the last of which is ``Finished``."""
@@ -79,42 +95,63 @@ class OpenAIModel:
         except CallError as error:
             error.in_stream = began
             raise
-        except KNOWN as error:
-            raise self._translated(error, in_stream=began) from error
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return one vector for each text of *request*, in their order."""
+        return await self._embeddings.embed(request)
+
+    async def generate_images(self, request: ImageRequest) -> GeneratedImages:
+        """Paint what *request* says."""
+        return await self._images.generate_images(request)
+
+    async def speak(self, request: SpeechRequest) -> Speech:
+        """Say what *request* says."""
+        return await self._audio.speak(request)
+
+    async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+        """Write down what is said in *request*."""
+        return await self._audio.transcribe(request)
+
+    async def submit_batch(self, items: tuple[BatchItem, ...]) -> Batch:
+        """Hand in *items*; they have ids that differ."""
+        bodies = {item.id: self._body(item.request) for item in items}
+        return await self._batches.submit(bodies)
+
+    async def get_batch(self, batch_id: str) -> Batch:
+        """Return how far the batch is."""
+        return await self._batches.get(batch_id)
+
+    async def cancel_batch(self, batch_id: str) -> Batch:
+        """Ask for an early end. What is answered already stays."""
+        return await self._batches.cancel(batch_id)
+
+    async def batch_results(self, batch_id: str) -> AsyncGenerator[BatchResult, None]:
+        """Yield what there is, in any order, of a batch that has ended."""
+        async with aclosing(self._batches.results(batch_id)) as results:
+            async for result in results:
+                yield result
+
+    async def list_models(self) -> tuple[ModelEntry, ...]:
+        """Return all models that can be asked for."""
+        return await self._catalog.list_models()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._clients.aclose()
+        await self._connection.aclose()
 
     async def _events(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
         reader = self._api.reader()
-        client = await self._clients.get()
-        async with await client.post(
-            self._api.path,
-            cast_to=object,
-            body=body,
-            options=self._limits(),
-            stream=True,
-            stream_cls=AsyncStream[object],
-        ) as chunks:
-            async for chunk in chunks:
-                for event in reader.read(chunk):
-                    yield event
-        for event in reader.finish():
-            yield event
+        with self._connection.translation:
+            source = self._connection.events(self._api.path, body)
+            async with aclosing(source) as chunks:
+                async for chunk in chunks:
+                    for event in reader.read(chunk):
+                        yield event
+            for event in reader.finish():
+                yield event
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
+        model = request.model or self._options.known_model
+        refuse_unsupported(request, model, self._service.profiles)
         own = request.extra.get(self._service.name, {})
         return merged(self._api.body(request), own)
-
-    def _limits(self) -> Any:
-        """Return the SDK's options that bound the time of a request."""
-        total = time_left()
-        connect = min(self._connect_timeout, math.inf if total is None else total)
-        finite = None if connect == math.inf else connect
-        return {"timeout": Timeout(total, connect=finite)}
-
-    def _translated(self, error: Exception, *, in_stream: bool = False) -> CallError:
-        ours = translated(error, self._service.name, self._clock)
-        ours.in_stream = in_stream
-        return ours

@@ -1,61 +1,44 @@
-"""The Responses API: our values to and from its JSON. Nothing here does I/O."""
+"""Requests of the Responses API: our values as its JSON. Nothing here does I/O."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pegboard import (
     ChatRequest,
     File,
-    Finished,
     Image,
     Message,
     Part,
-    PartDone,
     Reasoning,
-    ReasoningDelta,
-    Reply,
-    StreamEvent,
     Text,
-    TextDelta,
     Tool,
     ToolCall,
-    ToolCallDelta,
     ToolResult,
-    Usage,
 )
-from pegboard.errors import ConnectionFailed, InvalidReply
 
 from ._convert import (
+    CACHE_BREAKPOINT,
     address_of,
-    arguments_of,
+    cache_fields,
     is_strict,
+    kept,
     result_text,
     schema_name,
-    usage_of,
     without_none,
 )
-from ._errors import reported
+from ._responses_reply import ResponsesReader, responses_reply
 
 if TYPE_CHECKING:
-    from pegboard.contracts.chat import FinishReason
+    from pegboard import Reply
 
-    from .options import OpenAIOptions
+    from .options import ModelOptions
     from .services import Service
 
 Item = Mapping[str, Any]
-
-INCOMPLETE: Mapping[str, FinishReason] = {
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
-}
-WORDS = frozenset({"response.output_text.delta", "response.refusal.delta"})
-THOUGHTS = frozenset(
-    {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}
-)
-TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
 class ResponsesApi:
@@ -63,7 +46,7 @@ class ResponsesApi:
 
     path = "/responses"
 
-    def __init__(self, service: Service, options: OpenAIOptions) -> None:
+    def __init__(self, service: Service, options: ModelOptions) -> None:
         self._service = service
         self._options = options
 
@@ -81,6 +64,7 @@ class ResponsesApi:
             tools=[_tool(tool) for tool in request.tools] or None,
             tool_choice=_tool_choice(request),
             store=self._options.store,
+            **cache_fields(self._options),
         )
 
     def stream_fields(self) -> dict[str, Any]:
@@ -95,32 +79,36 @@ class ResponsesApi:
             CallError: The answer says that it failed.
 
         """
-        finish_reason = _finish_reason(answer, self._service)
-        return Reply(
-            parts=tuple(self._parts(answer["output"])),
-            finish_reason=finish_reason,
-            usage=_usage(answer) or Usage(estimated=True),
-            model=answer["model"],
-            provider_metadata={self._service.name: _metadata(answer)},
-        )
+        return responses_reply(answer, self._service.name)
 
     def reader(self) -> ResponsesReader:
         """Return what makes events of the chunks of one stream."""
-        return ResponsesReader(self._service)
+        return ResponsesReader(self._service.name)
 
     def _items(self, messages: Iterable[Message]) -> Iterator[Item]:
         for message in messages:
-            shown: list[dict[str, Any]] = []
-            for part in message.parts:
-                if isinstance(part, Text | Image | File):
-                    shown.append(_content_part(part, message.role))
+            for phase, parts in groupby(message.parts, self._phase):
+                if phase is None:
+                    for part in parts:
+                        yield from self._item(part)
                     continue
-                yield from _message(message, shown)
-                shown = []
-                yield from self._item(part)
-            yield from _message(message, shown)
+                content = [
+                    self._content_part(part, message.role)
+                    for part in parts
+                    if isinstance(part, Text | Image | File)
+                ]
+                named = {"phase": phase} if phase else {}
+                shown = {"role": message.role, "content": content, **named}
+                yield {"type": "message", **shown}
 
-    def _item(self, part: Reasoning | ToolCall | ToolResult) -> Iterator[Item]:
+    def _phase(self, part: Part) -> str | None:
+        """Return the phase of what is shown, often empty; None for all else."""
+        if isinstance(part, Text):
+            own = part.provider_metadata.get(self._service.name, {})
+            return str(own.get("phase", ""))
+        return "" if isinstance(part, Image | File) else None
+
+    def _item(self, part: Part) -> Iterator[Item]:
         if isinstance(part, ToolCall):
             yield {
                 "type": "function_call",
@@ -134,118 +122,27 @@ class ResponsesApi:
                 "call_id": part.call_id,
                 "output": result_text(part),
             }
-        elif item := part.provider_metadata.get(self._service.name, {}).get("item"):
-            yield without_none(**item)
+        elif isinstance(part, Reasoning):
+            item = part.provider_metadata.get(self._service.name, {}).get("item", {})
+            # What the service has not stored it knows by this content only.
+            if self._options.store or item.keys() & {"encrypted_content", "content"}:
+                yield without_none(**item)
 
-    def _parts(self, output: Iterable[Item]) -> Iterator[Part]:
-        for item in output:
-            kind = item["type"]
-            if kind == "message":
-                yield from _texts(item)
-            elif kind in DONE:
-                yield DONE[kind](item, self._service)
-
-
-class ResponsesReader:
-    """Makes events of the chunks of one stream."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._calls: dict[str, Item] = {}
-        self._answer: Item | None = None
-
-    def read(self, chunk: Any) -> Iterator[StreamEvent]:
-        """
-        Yield what *chunk* brings; nothing if its type is not known.
-
-        Raises:
-            CallError: The chunk says that the request failed.
-
-        """
-        kind = chunk["type"]
-        if kind in WORDS:
-            yield TextDelta(chunk["delta"])
-        elif kind in THOUGHTS:
-            yield ReasoningDelta(chunk["delta"])
-        elif kind.startswith("response.output_item."):
-            yield from self._item(chunk["item"], is_done=kind.endswith("done"))
-        elif kind == "response.function_call_arguments.delta":
-            call = self._calls[chunk["item_id"]]
-            yield ToolCallDelta(call["call_id"], call["name"], chunk["delta"])
-        elif kind in TERMINAL:
-            self._answer = chunk["response"]
-        elif kind == "error":
-            raise reported(chunk, self._service.name)
-
-    def finish(self) -> Iterator[StreamEvent]:
-        """
-        Yield the last event of the stream.
-
-        Raises:
-            ConnectionFailed: The stream ended before the reply did.
-            CallError: The answer says that it failed.
-
-        """
-        if self._answer is None:
-            msg = "The stream ended before the reply did."
-            raise ConnectionFailed(msg)
-        yield Finished(
-            finish_reason=_finish_reason(self._answer, self._service),
-            model=self._answer["model"],
-            usage=_usage(self._answer),
-            provider_metadata={self._service.name: _metadata(self._answer)},
-        )
-
-    def _item(self, item: Item, *, is_done: bool) -> Iterator[StreamEvent]:
-        kind = item["type"]
-        if is_done and kind in DONE:
-            yield PartDone(DONE[kind](item, self._service))
-        elif kind == "function_call":
-            self._calls[item["id"]] = item
-            yield ToolCallDelta(item["call_id"], item["name"], "")
-
-
-def _message(message: Message, content: list[dict[str, Any]]) -> Iterator[Item]:
-    if content:
-        yield {"type": "message", "role": message.role, "content": content}
-
-
-def _content_part(part: Text | Image | File, role: str) -> dict[str, Any]:
-    if isinstance(part, Text):
+    def _content_part(self, part: Text | Image | File, role: str) -> dict[str, Any]:
+        if isinstance(part, Image | File):
+            return _attachment(part)
+        own = part.provider_metadata.get(self._service.name, {})
         kind = "output_text" if role == "assistant" else "input_text"
-        return {"type": kind, "text": part.text}
+        return {"type": kind, "text": part.text, **kept((CACHE_BREAKPOINT,), own)}
+
+
+def _attachment(part: Image | File) -> dict[str, Any]:
     if isinstance(part, Image):
         return {"type": "input_image", "image_url": address_of(part)}
     if isinstance(part.source, str):
         return {"type": "input_file", "file_url": part.source}
-    return {
-        "type": "input_file",
-        "filename": part.name,
-        "file_data": address_of(part),
-    }
-
-
-def _texts(message: Item) -> Iterator[Text]:
-    for content in message["content"]:
-        yield Text(content["refusal" if content["type"] == "refusal" else "text"])
-
-
-def _reasoning(item: Item, service: Service) -> Reasoning:
-    shown = [*(item.get("summary") or ()), *(item.get("content") or ())]
-    text = "\n".join(piece["text"] for piece in shown)
-    return Reasoning(text, provider_metadata={service.name: {"item": item}})
-
-
-def _call(item: Item, _service: Service) -> ToolCall:
-    name = item["name"]
-    return ToolCall(item["call_id"], name, arguments_of(name, item["arguments"]))
-
-
-DONE: Mapping[str, Callable[[Item, Service], Reasoning | ToolCall]] = {
-    "reasoning": _reasoning,
-    "function_call": _call,
-}
-"""The items, other than messages, that become parts of a reply."""
+    address = address_of(part)
+    return {"type": "input_file", "filename": part.name, "file_data": address}
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -278,40 +175,3 @@ def _text_format(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
             "strict": is_strict(schema),
         }
     }
-
-
-def _finish_reason(answer: Item, service: Service) -> FinishReason:
-    status = answer["status"]
-    if status == "incomplete":
-        details = answer.get("incomplete_details") or {}
-        return INCOMPLETE.get(details.get("reason", ""), "stop")
-    if status == "failed":
-        raise reported(answer.get("error") or {}, service.name)
-    if status != "completed":
-        msg = f"The response is {status!r} and brings no reply."
-        raise InvalidReply(msg)
-    return _completed(answer["output"])
-
-
-def _completed(output: Iterable[Item]) -> FinishReason:
-    items = list(output)
-    if any(item["type"] == "function_call" for item in items):
-        return "tool_calls"
-    contents = [part for item in items for part in item.get("content") or ()]
-    refused = any(part["type"] == "refusal" for part in contents)
-    return "content_filter" if refused else "stop"
-
-
-def _metadata(answer: Item) -> dict[str, Any]:
-    return without_none(id=answer.get("id"), service_tier=answer.get("service_tier"))
-
-
-def _usage(answer: Item) -> Usage | None:
-    usage = answer.get("usage")
-    return usage and usage_of(
-        usage["input_tokens"],
-        usage["output_tokens"],
-        usage.get("total_tokens") or 0,
-        usage.get("input_tokens_details") or {},
-        usage.get("output_tokens_details") or {},
-    )

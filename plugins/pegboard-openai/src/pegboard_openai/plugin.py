@@ -8,15 +8,29 @@ from typing import TYPE_CHECKING, Any
 from pegboard import LLMProvider, hookimpl
 from pegboard.contracts.chat import model_of
 
-from .services import OPENAI, SERVICES, Service
+from .profiles import profile_of
+from .services import AZURE, OPENAI, SERVICES, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pegboard import Context
 
     from ._model import OpenAIModel
-    from .options import OpenAIOptions
+    from .options import ModelOptions
 
 NOT_IN_RESPONSES = frozenset({"seed", "stop"})
+VARIABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    OPENAI.name: {
+        "base_url": ("OPENAI_BASE_URL",),
+        "organization": ("OPENAI_ORG_ID",),
+        "project": ("OPENAI_PROJECT_ID",),
+    },
+    AZURE.name: {
+        "endpoint": ("AZURE_OPENAI_ENDPOINT",),
+    },
+}
+"""Options that users may have in variables, besides the key."""
 
 
 @hookimpl
@@ -26,27 +40,26 @@ def pegboard_llm_providers() -> list[LLMProvider]:
 
 
 def _provider(service: Service) -> LLMProvider:
-    env = {"api_key": (service.key,)} if service.key else {}
-    if service is OPENAI:
-        env |= {
-            "base_url": ("OPENAI_BASE_URL",),
-            "organization": ("OPENAI_ORG_ID",),
-            "project": ("OPENAI_PROJECT_ID",),
-        }
-    options = "KeyedOpenAIOptions" if service.key else "OpenAIOptions"
+    key = {"api_key": (service.key,)} if service.key else {}
     return LLMProvider(
         name=service.name,
         factory=partial(_make_model, service),
-        options=f"pegboard_openai.options:{options}",
-        contracts={"ChatModel": 1, "StreamingChat": 1},
+        options=f"pegboard_openai.options:{_options(service)}",
+        contracts=dict.fromkeys(service.contracts, 1),
         capabilities=partial(_capabilities, service),
         install="pegboard-openai",
         defaults=_defaults(service),
-        env=env,
+        env={**key, **VARIABLES.get(service.name, {})},
         apart=model_of,
         telemetry_name=service.telemetry_name,
         summary=service.summary,
     )
+
+
+def _options(service: Service) -> str:
+    if service is AZURE:
+        return "AzureOptions"
+    return "KeyedOpenAIOptions" if service.key else "OpenAIOptions"
 
 
 def _defaults(service: Service) -> dict[str, Any]:
@@ -54,13 +67,14 @@ def _defaults(service: Service) -> dict[str, Any]:
     return {"api": service.api, **place}
 
 
-def _capabilities(service: Service, options: OpenAIOptions) -> frozenset[str]:
+def _capabilities(service: Service, options: ModelOptions) -> frozenset[str]:
     missing = NOT_IN_RESPONSES if options.api == "responses" else frozenset()
-    return service.capabilities - missing
+    profile = profile_of(options.known_model, service.profiles)
+    return service.capabilities - missing - profile.lacks
 
 
 def _make_model(
-    service: Service, options: OpenAIOptions, context: Context
+    service: Service, options: ModelOptions, context: Context
 ) -> OpenAIModel:
     """
     Make a model. Does no I/O.

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .profiles import OPENAI_MODELS, Profiles
 
 SAMPLING = frozenset({"temperature", "top_p", "stop"})
 USUAL = SAMPLING | {"seed", "json_schema", "tools", "images"}
 ALL = USUAL | {"reasoning_effort", "files"}
+CHAT = frozenset({"ChatModel", "StreamingChat"})
+LISTED = CHAT | {"ModelCatalog"}
+EMBEDDING = LISTED | {"Embedder"}
+WHOLE = frozenset(
+    {"Embedder", "ImageGenerator", "SpeechModel", "TranscriptionModel", "BatchChat"}
+)
+"""What OpenAI's own models do besides chat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +32,30 @@ class Service:
     """The API to use where settings do not choose one."""
     capabilities: frozenset[str] = USUAL
     """What it can do through the chat API."""
+    contracts: frozenset[str] = LISTED
+    """What it offers."""
+    profiles: Profiles = field(default_factory=dict)
+    """In what its models differ."""
     max_tokens: str = "max_tokens"
     """What its chat API calls the most tokens of a reply."""
     telemetry_name: str | None = None
     """What the conventions of OpenTelemetry call it, if not by its name."""
     has_stream_options: bool = True
     """Whether a chat stream has to be asked for its usage, and can be."""
+    texts_at_once: int = 256
+    """Most texts that it embeds in one request."""
+    embedded_bytes: int | None = None
+    """
+    Most UTF-8 bytes of those texts together, if it bounds their tokens.
+
+    A token has at least one byte, so this many tokens are never passed.
+    """
+    dimensions: str = "dimensions"
+    """What it calls the length of a vector."""
+    has_base64: bool = False
+    """Whether it sends vectors as base64 when it is asked to."""
+    batch_prefix: str = "/v1"
+    """What stands before the path of the API in a batch."""
 
 
 OPENAI = Service(
@@ -37,16 +64,39 @@ OPENAI = Service(
     base_url="https://api.openai.com/v1",
     key="OPENAI_API_KEY",
     api="responses",
-    capabilities=ALL,
+    capabilities=ALL | {"image_editing"},
+    contracts=EMBEDDING | WHOLE,
+    profiles=OPENAI_MODELS,
     max_tokens="max_completion_tokens",
+    texts_at_once=2048,
+    embedded_bytes=300_000,
+    has_base64=True,
+)
+AZURE = Service(
+    name="azure",
+    summary="Azure OpenAI",
+    key="AZURE_OPENAI_API_KEY",
+    telemetry_name="azure.ai.openai",
+    api="responses",
+    capabilities=ALL | {"image_editing"},
+    # The list of models is that of the region, not of what can be asked for here.
+    contracts=CHAT | WHOLE,
+    profiles=OPENAI_MODELS,
+    max_tokens="max_completion_tokens",
+    texts_at_once=2048,
+    embedded_bytes=300_000,
+    has_base64=True,
+    batch_prefix="",
 )
 
 SERVICES = (
     OPENAI,
+    AZURE,
     Service(
         name="openai-compatible",
         summary="any server that speaks the OpenAI API",
         capabilities=USUAL | {"reasoning_effort"},
+        contracts=EMBEDDING,
     ),
     Service(
         name="cerebras",
@@ -54,12 +104,14 @@ SERVICES = (
         base_url="https://api.cerebras.ai/v1",
         key="CEREBRAS_API_KEY",
         capabilities=USUAL - {"images"} | {"reasoning_effort"},
+        max_tokens="max_completion_tokens",
     ),
     Service(
         name="deepinfra",
         summary="DeepInfra",
         base_url="https://api.deepinfra.com/v1/openai",
         key="DEEPINFRA_API_KEY",
+        contracts=EMBEDDING,
     ),
     Service(
         name="deepseek",
@@ -74,6 +126,7 @@ SERVICES = (
         base_url="https://api.fireworks.ai/inference/v1",
         key="FIREWORKS_API_KEY",
         capabilities=USUAL | {"reasoning_effort"},
+        contracts=EMBEDDING,
     ),
     Service(
         name="groq",
@@ -81,6 +134,7 @@ SERVICES = (
         base_url="https://api.groq.com/openai/v1",
         key="GROQ_API_KEY",
         capabilities=USUAL | {"reasoning_effort"},
+        contracts=LISTED | {"TranscriptionModel", "BatchChat"},
         max_tokens="max_completion_tokens",
     ),
     Service(
@@ -93,11 +147,14 @@ SERVICES = (
         name="llama-cpp",
         summary="a llama.cpp server",
         base_url="http://127.0.0.1:8080/v1",
+        contracts=EMBEDDING,
+        has_base64=True,
     ),
     Service(
         name="lm-studio",
         summary="LM Studio",
         base_url="http://127.0.0.1:1234/v1",
+        contracts=EMBEDDING,
     ),
     Service(
         name="mistral",
@@ -106,7 +163,10 @@ SERVICES = (
         key="MISTRAL_API_KEY",
         telemetry_name="mistral_ai",
         capabilities=USUAL - {"seed"},
+        contracts=EMBEDDING,
         has_stream_options=False,
+        embedded_bytes=16_384,
+        dimensions="output_dimension",
     ),
     Service(
         name="moonshot",
@@ -121,11 +181,13 @@ SERVICES = (
         base_url="https://openrouter.ai/api/v1",
         key="OPENROUTER_API_KEY",
         capabilities=ALL,
+        contracts=EMBEDDING,
     ),
     Service(
         name="sglang",
         summary="an SGLang server",
         base_url="http://127.0.0.1:30000/v1",
+        contracts=EMBEDDING,
     ),
     Service(
         name="together",
@@ -133,12 +195,15 @@ SERVICES = (
         base_url="https://api.together.xyz/v1",
         key="TOGETHER_API_KEY",
         capabilities=USUAL | {"reasoning_effort"},
+        contracts=EMBEDDING,
     ),
     Service(
         name="vllm",
         summary="a vLLM server",
         base_url="http://127.0.0.1:8000/v1",
         capabilities=USUAL | {"reasoning_effort"},
+        contracts=EMBEDDING,
+        has_base64=True,
     ),
     Service(
         name="xai",
