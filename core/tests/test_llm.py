@@ -130,6 +130,61 @@ async def test_misspelt_parameter_is_refused():
         await llm_of(Script()).complete("hi", max_token=3)
 
 
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("max_completion_tokens", "max_tokens"),
+        ("max_output_tokens", "max_tokens"),
+        ("num_predict", "max_tokens"),
+        ("stop_sequences", "stop"),
+        ("system_prompt", "system"),
+        ("response_format", "output"),
+        ("thinking", "reasoning_effort"),
+    ],
+)
+@pytest.mark.parametrize("ask", ["complete", "complete_json", "stream", "run"])
+async def test_parameter_of_another_world_is_named_as_ours(ask, name, ours):
+    """Who comes from an SDK is told what it is called here; nothing is sent."""
+    script = Script(capabilities={"json_schema"})
+
+    with pytest.raises(
+        errors.InvalidRequest, match=f"{name}'. Here it is called '{ours}'"
+    ):
+        asked = getattr(llm_of(script), ask)("hi", **{name: 3})
+        await asked
+
+    assert script.requests == []
+
+
+async def test_reasoning_effort_is_one_that_some_service_knows():
+    """A slip is told with the nearest that there is."""
+    with pytest.raises(errors.InvalidRequest, match="Did you mean 'high'"):
+        await llm_of(Script()).complete("hi", reasoning_effort="hgih")
+
+
+async def test_tool_choice_is_one_of_the_tools():
+    """A choice that there is not is told before anything is sent."""
+    script = Script(capabilities={"tools"})
+
+    with pytest.raises(errors.InvalidRequest, match="Did you mean 'weather'"):
+        await llm_of(script).complete("hi", tools=[TOOL], tool_choice="wether")
+
+    assert script.requests == []
+
+
+async def test_functions_are_tools():
+    """A plain function may be given as a tool; its caller makes the call."""
+
+    def rain(city: str) -> str:
+        """Tell the rain."""
+        return city
+
+    script = Script(capabilities={"tools"})
+    await llm_of(script).complete("hi", tools=[rain, TOOL])
+
+    assert [tool.name for tool in script.requests[0].tools] == ["rain", "weather"]
+
+
 # --- what is not claimed ---
 
 NEEDS = {

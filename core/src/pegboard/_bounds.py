@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import prices
 from ._prompt import Parameters
 from .contracts.chat import Usage
+from .deadline import ends_at
 from .errors import BoundReached, DeadlineExceeded, InvalidRequest
 
 if TYPE_CHECKING:
@@ -56,10 +58,14 @@ class Bounds:
             return None
         return Spending(self.max_cost, provider, model)
 
-    def overdue(self) -> DeadlineExceeded:
-        """Return the error of a run whose time is over."""
+    def end(self) -> tuple[float, DeadlineExceeded]:
+        """Return when a run that begins now must end, and its error if it is late."""
+        own = asyncio.get_running_loop().time() + self.timeout
+        if ends_at.get() < own:
+            msg = "The run came to the deadline of the call around it."
+            return ends_at.get(), DeadlineExceeded(msg)
         msg = f"The run took longer than timeout = {self.timeout:g} s. Raise timeout."
-        return DeadlineExceeded(msg)
+        return own, DeadlineExceeded(msg)
 
 
 class Spending:
@@ -86,8 +92,8 @@ class Spending:
         if self._spent <= self._limit:
             return None
         msg = (
-            f"The run has cost {self._spent:f} US dollars, more than max_cost = "
-            f"{self._limit}. Raise max_cost, or ask for less."
+            f"The run has cost {self._spent.normalize():f} US dollars, more than "
+            f"max_cost = {self._limit:g}. Raise max_cost, or ask for less."
         )
         return BoundReached(msg)
 

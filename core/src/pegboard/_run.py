@@ -89,18 +89,17 @@ class Loop:
             BoundReached: It was not done in time. All errors hold the run so far.
 
         """
-        clock = asyncio.get_running_loop().time
-        end = clock() + self._bounds.timeout
+        end, late = self._bounds.end()
         try:
             with self._toolbox.open(), shared_deadline(end):
                 async with asyncio.timeout_at(end):
                     await self._rounds()
         except TimeoutError:
-            raise self._holding(self._bounds.overdue()) from None
+            raise self._holding(late) from None
         except DeadlineExceeded as error:
-            if clock() < end:
+            if asyncio.get_running_loop().time() < end:
                 raise self._holding(error) from error.__cause__
-            raise self._holding(self._bounds.overdue()) from error
+            raise self._holding(late) from error
         except CallError as error:
             raise self._holding(error) from error.__cause__
         except RunStopped as error:
