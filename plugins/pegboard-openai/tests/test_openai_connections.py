@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,7 +40,7 @@ async def test_no_more_connections_are_open_than_the_policy_says(
 ) -> None:
     """The other calls wait until the connection is free."""
     gates = [asyncio.Event() for _ in range(3)]
-    server.respond(*(Scripted.json(ANSWER, before=gate) for gate in gates))
+    server.respond(*(replace(Scripted.json(ANSWER), before=gate) for gate in gates))
     open_at_once = []
 
     async with board_of(server, connections=1) as board:
