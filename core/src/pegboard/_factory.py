@@ -63,6 +63,8 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         data_folder=around.data_folder,
         clock=around.clock,
         connect_timeout=plan.policy.connect_timeout,
+        connections=plan.policy.connections,
+        keep_alive=plan.policy.keep_alive,
         targets=around.targets,
     )
     provider = factory(plan.options, context)

@@ -30,6 +30,10 @@ class Context:
     """The time of day, in seconds since 1970; tests bring their own."""
     connect_timeout: float = math.inf
     """Longest time, in seconds, that making a connection may take."""
+    connections: int | None = None
+    """Most connections that may be open at once; None leaves it to the SDK."""
+    keep_alive: float | None = None
+    """Longest time, in seconds, that an idle one stays open; None leaves it, too."""
     targets: Mapping[str, Any] = field(default_factory=dict)
     """
     What the instances that its options name are called through, by name.

@@ -61,6 +61,10 @@ class Policy(BaseModel):
     """Most times that a call is tried. 1 is no retry."""
     connect_timeout: float = Field(default=5.0, gt=0)
     """Longest time until a connection is made; providers pass it to their SDK."""
+    connections: int | None = Field(default=None, ge=1)
+    """Most connections that are open at once. Default: as many as the SDK opens."""
+    keep_alive: float | None = Field(default=None, ge=0)
+    """Longest time that an idle connection stays open. Default: as the SDK says."""
     attempt_timeout: float = Field(default=math.inf, gt=0)
     """Longest time of one attempt; of a stream, the wait for its first event."""
     idle_timeout: float = Field(default=math.inf, gt=0)
