@@ -420,6 +420,36 @@ def test_percentiles_are_near_the_true_ones(seconds):
     assert (latency.count, latency.longest) == (len(seconds), ordered[-1])
 
 
+@given(st.lists(st.lists(st.floats(1e-5, 1e4), max_size=50), max_size=5))
+def test_sum_has_the_percentiles_of_all_together(processes):
+    """However calls are spread over processes, the result is the same."""
+    parts, whole = [Histogram() for _ in processes], Histogram()
+    for part, durations in zip(parts, processes, strict=True):
+        for one in durations:
+            part.add(one)
+            whole.add(one)
+
+    assert sum((part.latency() for part in parts), Latency()) == whole.latency()
+
+
+def test_stats_add_up():
+    """Counts are summed; of what happened last, the later is kept."""
+    early = errors.Unavailable("early", retryable=True)
+    one = Account(lambda: 5.0), Account(lambda: 9.0)
+    one[0].fail(call(), early)
+    one[0].retry(early)
+    one[0].turn(None, "open")
+    one[1].fail(call(), errors.NotFound("late"))
+    one[1].finish(call(), 0.5, reply(Usage(input=3)))
+
+    for both in (one[0].stats() + one[1].stats(), one[1].stats() + one[0].stats()):
+        assert (both.calls, both.attempts, both.retries, both.trips) == (3, 3, 1, 1)
+        assert both.failures == {"Unavailable": 1, "NotFound": 1}
+        assert (both.last_failure, both.last_error) == (9.0, "late")
+        assert (both.breaker, both.usage.input) == ("open", 3)
+        assert both.latency.count == 1
+
+
 @pytest.mark.parametrize("seconds", [0.0, 1e-9])
 def test_no_time_at_all_is_a_time_too(seconds):
     """A call in virtual time may take none."""

@@ -6,7 +6,10 @@ import json
 import pytest
 from click.testing import CliRunner
 from pegboard import Pegboard
+from pegboard._accounts import Histogram
+from pegboard._stats_file import StatsFile
 from pegboard.cli._commands import cli
+from pegboard.stats import Stats
 
 
 def run(*arguments):
@@ -56,7 +59,25 @@ def test_shows_a_table():
     assert line.split()[:3] == ["llm.default", "2", "-"]
 
 
-@pytest.mark.parametrize("text", ["", '{"form', "[]", "{}", '{"format": 2}', "3"])
+@pytest.mark.usefixtures("project")
+def test_percentiles_are_those_of_all_calls_together(tmp_path):
+    """Not those of the slowest process, nor a mean: 90 fast ones outweigh 10 slow."""
+    for durations in ([0.1] * 90, [10.0] * 10):
+        histogram = Histogram()
+        for seconds in durations:
+            histogram.add(seconds)
+        stats = {"llm.x": Stats(calls=len(durations), latency=histogram.latency())}
+        clock, folder = (lambda: 0.0), tmp_path / ".pegboard" / "stats"
+        StatsFile(folder, 1, clock, lambda stats=stats: stats).close()
+
+    latency = json.loads(run("--json").output)["llm.x"]["latency"]
+
+    assert (latency["count"], latency["longest"]) == (100, 10.0)
+    assert latency["p50"] == pytest.approx(0.1, rel=0.03)
+    assert latency["p95"] == pytest.approx(10, rel=0.03)
+
+
+@pytest.mark.parametrize("text", ["", '{"form', "[]", "{}", '{"format": 1}', "3"])
 def test_leaves_out_what_is_no_such_file(text, project):
     """Torn and foreign files are named, the others are shown."""
     call(1)

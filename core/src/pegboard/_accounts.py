@@ -9,29 +9,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from math import log2
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from .contracts.chat import Usage
 from .errors import CallError, Conflict, InvalidRequest, NotFound
 from .observers import may_use_tokens, model_of, usage_of
-from .stats import Latency, Spending, Stats
+from .stats import STATES, Latency, Spending, Stats, bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .observers import BreakerState, Call
 
-STEPS = 16
-"""Buckets from one power of two to the next: each is 4.4 % wide."""
-SHORTEST = 1e-6
 NOTHING = Usage()
 UNUSED = Stats()
 SIZE = 4000
 """Calls are kept apart by tokens read: price lists change at multiples of this."""
 MOST_KINDS = 1000
-STATES: tuple[BreakerState, ...] = ("closed", "half-open", "open")
 CALLERS_FAULT = (Conflict, InvalidRequest, NotFound)
 """Errors of a service that works."""
 
@@ -184,36 +179,14 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one more."""
-        bucket = int(log2(seconds / SHORTEST) * STEPS) if seconds > SHORTEST else 0
+        bucket = bucket_of(seconds)
         counts = self._counts
         counts[bucket] = counts.get(bucket, 0) + 1
         if seconds > self._longest:  # noqa: PLR1730 - max() doubles the time of this
             self._longest = seconds
 
-    def include(self, other: Histogram) -> None:
-        """Count what *other* has counted, too."""
-        for bucket, count in other._counts.items():
-            self._counts[bucket] = self._counts.get(bucket, 0) + count
-        self._longest = max(self._longest, other._longest)
-
     def latency(self) -> Latency:
         """Return what was counted, summed up."""
-        count = sum(self._counts.values())
-        if count == 0:
+        if not self._counts:
             return Latency()
-        return Latency(
-            count=count,
-            p50=self._percentile(0.50 * count),
-            p95=self._percentile(0.95 * count),
-            p99=self._percentile(0.99 * count),
-            longest=self._longest,
-        )
-
-    def _percentile(self, rank: float) -> float:
-        """Return the duration that *rank* of those counted do not exceed."""
-        seen = 0
-        for bucket in sorted(self._counts):
-            seen += self._counts[bucket]
-            if seen >= rank:
-                return min(SHORTEST * 2 ** ((bucket + 0.5) / STEPS), self._longest)
-        return self._longest
+        return Latency(buckets=self._counts.copy(), longest=self._longest)

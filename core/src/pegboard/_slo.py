@@ -17,6 +17,7 @@ from ._policy.guards import outcome_of
 from ._policy.telling import tell
 from .errors import CallError
 from .observers import CallFailed, CallFinished, TargetMet, TargetMissed
+from .stats import Latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -124,10 +125,8 @@ class RecentLatency:
 
     def p95(self) -> float:
         """Return the 95th percentile of what is in the window."""
-        whole = Histogram()
-        for _, part in self._slices:
-            whole.include(part)
-        return whole.latency().p95 or 0.0
+        parts = (part.latency() for _, part in self._slices)
+        return sum(parts, Latency()).p95 or 0.0
 
 
 def _targets(settings: SloSettings) -> Iterator[Target]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .observers import Event
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 24 * 3600.0
 """Seconds for which files of processes that ended are kept."""
 
@@ -139,14 +139,19 @@ def _plain(stats: Stats) -> dict[str, Any]:
 def _stats(values: dict[str, Any]) -> Stats:
     spent = (one | {"usage": Usage(**one["usage"])} for one in values["spent"])
     made = {
-        "latency": Latency(**values["latency"]),
-        "first_item": Latency(**values["first_item"]),
+        "latency": _latency(values["latency"]),
+        "first_item": _latency(values["first_item"]),
         "usage": Usage(**values["usage"]),
         "spent": tuple(Spending(**one) for one in spent),
         "failures": dict(values["failures"]),
         "retried": dict(values["retried"]),
     }
     return Stats(**(values | made))
+
+
+def _latency(values: dict[str, Any]) -> Latency:
+    buckets = {int(bucket): int(n) for bucket, n in values["buckets"].items()}
+    return Latency(buckets=buckets, longest=values["longest"])
 
 
 def _is_over(task: asyncio.Task[None] | None) -> bool:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from math import log2
+from typing import TYPE_CHECKING, TypeVar
 
 from .contracts.chat import Usage
+from .observers import BreakerState
 from .prices import price
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from .observers import BreakerState
+Key = TypeVar("Key")
+
+
+STEPS = 16
+"""Buckets from one power of two to the next: each is 4.4 % wide."""
+SHORTEST = 1e-6
+STATES: tuple[BreakerState, ...] = ("closed", "half-open", "open")
+"""What breakers do, the worst last."""
+
+
+def bucket_of(seconds: float) -> int:
+    """Return the number of the bucket that counts what took *seconds*."""
+    return int(log2(seconds / SHORTEST) * STEPS) if seconds > SHORTEST else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +34,50 @@ class Latency:
     """
     How long things took, in seconds; None where there was nothing to measure.
 
-    Percentiles are within 3 % of the true ones, the longest is exact.
+    Percentiles are within 3 % of the true ones, the longest is exact. Added up, those
+    of several processes are the percentiles of all calls together.
     """
 
-    count: int = 0
-    """How many were measured."""
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
+    buckets: Mapping[int, int] = field(default_factory=dict, repr=False)
+    """How many were measured, by :func:`bucket_of`."""
     longest: float | None = None
+
+    @property
+    def count(self) -> int:
+        """How many were measured."""
+        return sum(self.buckets.values())
+
+    @property
+    def p50(self) -> float | None:
+        """What half of them did not exceed."""
+        return self._percentile(0.50)
+
+    @property
+    def p95(self) -> float | None:
+        """What 95 of 100 did not exceed."""
+        return self._percentile(0.95)
+
+    @property
+    def p99(self) -> float | None:
+        """What 99 of 100 did not exceed."""
+        return self._percentile(0.99)
+
+    def __add__(self, other: Latency) -> Latency:
+        return Latency(
+            buckets=_sum_of(self.buckets, other.buckets),
+            longest=_latest(self.longest, other.longest),
+        )
+
+    def _percentile(self, share: float) -> float | None:
+        """Return the duration that *share* of those counted do not exceed."""
+        if self.longest is None:
+            return None
+        rank, seen = share * self.count, 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= rank:
+                return min(SHORTEST * 2 ** ((bucket + 0.5) / STEPS), self.longest)
+        return self.longest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +140,27 @@ class Stats:
     spent: tuple[Spending, ...] = ()
     """The tokens by model and by size of the call, as prices depend on both."""
 
+    def __add__(self, other: Stats) -> Stats:
+        return Stats(
+            calls=self.calls + other.calls,
+            attempts=self.attempts + other.attempts,
+            retries=self.retries + other.retries,
+            retried=_sum_of(self.retried, other.retried),
+            failures=_sum_of(self.failures, other.failures),
+            cancelled=self.cancelled + other.cancelled,
+            breaker=max(self.breaker, other.breaker, key=STATES.index),
+            trips=self.trips + other.trips,
+            last_success=_latest(self.last_success, other.last_success),
+            last_failure=_latest(self.last_failure, other.last_failure),
+            last_answer=_latest(self.last_answer, other.last_answer),
+            last_error=_last_error(self, other),
+            latency=self.latency + other.latency,
+            first_item=self.first_item + other.first_item,
+            usage=self.usage + other.usage,
+            unknown_usage=self.unknown_usage + other.unknown_usage,
+            spent=self.spent + other.spent,
+        )
+
     @property
     def succeeded(self) -> int:
         """Calls that succeeded."""
@@ -116,3 +186,16 @@ class Stats:
     def unpriced(self) -> int:
         """Calls whose tokens have no known price, so that ``cost`` leaves them out."""
         return sum(one.calls for one in self.spent if one.cost is None)
+
+
+def _sum_of(one: Mapping[Key, int], other: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
+
+
+def _latest(one: float | None, other: float | None) -> float | None:
+    return max((time for time in (one, other) if time is not None), default=None)
+
+
+def _last_error(one: Stats, other: Stats) -> str | None:
+    """Return what the error said that came last."""
+    return max(one, other, key=lambda stats: stats.last_failure or 0.0).last_error
