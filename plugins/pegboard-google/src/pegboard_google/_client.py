@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx2
 from google.auth import load_credentials_from_dict
@@ -14,17 +14,22 @@ from google.genai.client import DebugConfig
 from google.genai.errors import APIError
 from google.genai.types import HttpOptions
 from pegboard.deadline import time_left
-from pegboard.errors import Authentication
+from pegboard.errors import Authentication, InvalidReply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
+
+    from pegboard import Context
 
     from .options import GeminiOptions
+
+Json = dict[str, Any]
 
 DEVELOPER = "https://generativelanguage.googleapis.com"
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 TWO_CONTINENTS = frozenset({"us", "eu"})
-LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+KEPT = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+"""How many connections there may be, unless the policy says it."""
 PLACEHOLDER = "."
 """Stands where contents would; the SDK refuses to go without, and replaces it."""
 NOTHING_ELSE: dict[str, Any] = {
@@ -34,31 +39,26 @@ NOTHING_ELSE: dict[str, Any] = {
 """One call is one request: the SDK would call tools, and ask again, by itself."""
 
 
-class Opened(Exception):
-    """Takes a stream past the SDK, which reads it at twenty times the cost."""
+class Arrived(Exception):
+    """Takes an answer past the SDK, which reads a stream at twenty times the cost."""
 
     def __init__(self, response: httpx2.Response) -> None:
-        """Take *response*, which the catcher closes."""
+        """Take *response*, its body still to be read and closed by the catcher."""
         self.response = response
 
 
 class Http(httpx2.AsyncClient):
-    """What sends the SDK's requests: in time, and streams to whoever opened them."""
+    """What sends the requests that the SDK makes, and brings the answers to us."""
 
-    def __init__(self, connect_timeout: float) -> None:
-        """Make a client whose connections take *connect_timeout* at most."""
-        super().__init__(timeout=None, limits=LIMITS)
-        self._connect_timeout = connect_timeout
+    def __init__(self, context: Context) -> None:
+        """Make a client with the connections that *context* allows."""
+        super().__init__(timeout=None, limits=_limits(context))
+        self._connect_timeout = context.connect_timeout
 
-    async def send(
-        self, request: httpx2.Request, *, stream: bool = False, **more: Any
-    ) -> httpx2.Response:
-        """Send *request*, with what time is left."""
+    async def send(self, request: httpx2.Request, **more: Any) -> NoReturn:
+        """Send *request* within the time that is left, and raise the answer."""
         self._bound(request)
-        response = await super().send(request, stream=stream, **more)
-        if stream:
-            raise Opened(response)
-        return response
+        raise Arrived(await super().send(request, **{**more, "stream": True}))
 
     def _bound(self, request: httpx2.Request) -> None:
         total = time_left()
@@ -70,55 +70,87 @@ class Http(httpx2.AsyncClient):
 
 
 class Connection:
-    """The service, as one event loop talks to it: JSON in, JSON out."""
+    """The service, as one event loop talks to it: the SDK asks, JSON comes back."""
 
-    def __init__(self, options: GeminiOptions, connect_timeout: float) -> None:
+    def __init__(self, options: GeminiOptions, context: Context) -> None:
         """Make a connection. Does no I/O."""
-        self._http = Http(connect_timeout)
+        self._http = Http(context)
         self._sdk = _client(options, self._http)
         self.sdk = self._sdk.aio
 
-    async def generate(self, model: str, body: dict[str, Any]) -> Any:
+    async def answer(self, call: Awaitable[object]) -> Any:
+        """Return the JSON that answers the SDK's *call*."""
+        async with self.opened(call) as response:
+            return json.loads(await response.aread())
+
+    async def generate(self, model: str, body: Json) -> Any:
         """Return the answer of *model* to *body*."""
-        config: Any = {
-            "http_options": {"extra_body": body},
-            "should_return_http_response": True,
-            **NOTHING_ELSE,
-        }
-        answer = await self.sdk.models.generate_content(
+        config: Any = {**with_body(body), **NOTHING_ELSE}
+        return await self.answer(
+            self.sdk.models.generate_content(
+                model=model, contents=PLACEHOLDER, config=config
+            )
+        )
+
+    async def stream(self, model: str, body: Json) -> AsyncGenerator[Any, None]:
+        """Yield the pieces of the answer of *model* to *body*."""
+        config: Any = {**with_body(body), **NOTHING_ELSE}
+        chunks = self.sdk.models.generate_content_stream(
             model=model, contents=PLACEHOLDER, config=config
         )
-        raw: Any = answer.sdk_http_response
-        return json.loads(raw.body)
-
-    async def stream(
-        self, model: str, body: dict[str, Any]
-    ) -> AsyncGenerator[Any, None]:
-        """Yield the pieces of the answer of *model* to *body*."""
-        response = await self._open(model, body)
-        async with aclosing(response):
-            await APIError.raise_for_async_response(response)
-            source = httpx2.EventSource(response, max_event_size=None)
-            events: Any = aiter(source)
+        async with self.opened(_begun(chunks)) as response:
+            events: Any = aiter(httpx2.EventSource(response, max_event_size=None))
             async with aclosing(events):
                 async for event in events:
                     yield json.loads(event.data)
+
+    @asynccontextmanager
+    async def opened(
+        self, call: Awaitable[object]
+    ) -> AsyncGenerator[httpx2.Response, None]:
+        """
+        Make the SDK's *call*, and close the answer at the end of the block.
+
+        Raises:
+            APIError: The service refuses.
+
+        """
+        response = await _arrived(call)
+        async with aclosing(response):
+            await APIError.raise_for_async_response(response)
+            yield response
 
     async def aclose(self) -> None:
         """Close the connections."""
         self._sdk.close()
         await self._http.aclose()
 
-    async def _open(self, model: str, body: dict[str, Any]) -> httpx2.Response:
-        config: Any = {"http_options": {"extra_body": body}, **NOTHING_ELSE}
-        chunks = await self.sdk.models.generate_content_stream(
-            model=model, contents=PLACEHOLDER, config=config
-        )
-        try:
-            await anext(chunks)
-        except Opened as opened:
-            return opened.response
-        raise AssertionError
+
+def with_body(body: Json) -> Json:
+    """Return the SDK's configuration of a call that sends *body* as it is."""
+    return {"http_options": {"extra_body": body}}
+
+
+async def _begun(chunks: Awaitable[Any]) -> None:
+    await anext(await chunks)
+
+
+async def _arrived(call: Awaitable[object]) -> httpx2.Response:
+    try:
+        await call
+    except Arrived as arrived:
+        return arrived.response
+    msg = "The SDK answered by itself."
+    raise InvalidReply(msg, request_sent="no")
+
+
+def _limits(context: Context) -> httpx2.Limits:
+    expiry = KEPT.keepalive_expiry if context.keep_alive is None else context.keep_alive
+    return httpx2.Limits(
+        max_connections=context.connections or KEPT.max_connections,
+        max_keepalive_connections=context.connections or KEPT.max_keepalive_connections,
+        keepalive_expiry=expiry,
+    )
 
 
 def _client(options: GeminiOptions, http: Http) -> Client:

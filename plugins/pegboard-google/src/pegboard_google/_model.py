@@ -29,7 +29,7 @@ class GeminiModel:
         self._options = options
         self._clock = context.clock
         self._connections = PerLoop(
-            lambda: Connection(options, context.connect_timeout), Connection.aclose
+            lambda: Connection(options, context), Connection.aclose
         )
 
     async def complete(self, request: ChatRequest) -> Reply:
@@ -58,7 +58,7 @@ class GeminiModel:
         model = model_name(None, self._options)
         with self._translating():
             connection = await self._connections.get()
-            await connection.sdk.models.get(model=model)
+            await connection.answer(connection.sdk.models.get(model=model))
         return None
 
     async def aclose(self) -> None:

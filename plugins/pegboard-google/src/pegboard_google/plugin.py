@@ -32,6 +32,7 @@ def pegboard_llm_providers() -> list[LLMProvider]:
                 "location": ("GOOGLE_CLOUD_LOCATION",),
             },
             apart=model_of,
+            telemetry_name="gcp.gemini",
             summary="Gemini, by key and on Vertex AI",
         )
     ]
