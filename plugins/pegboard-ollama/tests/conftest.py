@@ -1,18 +1,32 @@
 from __future__ import annotations
 
+import json
+import os
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pegboard import ChatRequest, Context, Message, Pegboard
-from pegboard.testing.fault_server import FaultServer
+from pegboard.testing import ollama_wire as wire
+from pegboard.testing.fault_server import FaultServer, Received, Scripted, Step
 from pegboard_ollama._model import OllamaModel
+from pegboard_ollama._names import full_name
 from pegboard_ollama.options import OllamaOptions
 
 OpenModel = Callable[..., OllamaModel]
 OpenBoard = Callable[..., Pegboard]
 Clock = Callable[[], float]
+
+PROXY = """
+import sys
+import uvicorn
+uvicorn.run("ollama_proxy.server:app", fd=int(sys.argv[1]), log_level="error")
+"""
 
 
 @pytest.fixture
@@ -74,3 +88,96 @@ async def open_board(server: FaultServer, tmp_path: Path) -> AsyncIterator[OpenB
     yield make
     for board in opened:
         await board.aclose()
+
+
+class Library:
+    """What a server does that can pull: it answers each request by what is in it."""
+
+    def __init__(self) -> None:
+        self.models: set[str] = set()
+        self.pull: Sequence[Step] = wire.pull()
+        """The progress of the next pulls, before whose last line the model is there."""
+        self.paths: list[str] = []
+
+    def __call__(self, request: Received) -> Scripted:
+        """Return the answer to *request*."""
+        self.paths.append(request.path)
+        if request.path == "/api/tags":
+            return Scripted.json(wire.tags(*self.models))
+        asked = request.json
+        if request.path == "/api/pull":
+            return self._pull(asked["model"])
+        if full_name(asked["model"]) not in self.models:
+            return Scripted.json(wire.error(), status=404)
+        if request.path == "/api/embed":
+            return Scripted.json(
+                {"model": asked["model"], "embeddings": [[1.0]] * len(asked["input"])}
+            )
+        if asked["stream"]:
+            return Scripted.lines(*wire.chat_stream("Hel", "lo."))
+        return Scripted.json(wire.chat())
+
+    @property
+    def pulls(self) -> int:
+        """How many there were."""
+        return self.paths.count("/api/pull")
+
+    def _pull(self, model: str) -> Scripted:
+        async def arrive() -> None:
+            self.models.add(full_name(model))
+
+        if model == "no-such-model-anywhere":
+            told = wire.error_line("pull model manifest: file does not exist")
+            return Scripted.lines(wire.progress("pulling manifest"), told)
+        *steps, last = self.pull
+        return Scripted.lines(*steps, arrive, last)
+
+
+@pytest.fixture
+def library() -> Library:
+    """Return a library without a model."""
+    return Library()
+
+
+@pytest.fixture
+async def pulling(library: Library) -> AsyncIterator[FaultServer]:
+    """Run a server that pulls into the library."""
+    async with FaultServer(otherwise=library) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def aimock(run_aimock: Callable[[Path], str]) -> str:
+    """Run a mock server that others wrote; return its address."""
+    return run_aimock(Path(__file__).parent / "aimock")
+
+
+@pytest.fixture(scope="session")
+def ollama_proxy(llama_server: Any, tmp_path_factory: Any) -> Iterator[str]:
+    """Run a proxy that speaks Ollama's API before a real model; return its address."""
+    folder = tmp_path_factory.mktemp("proxy")
+    settings = {
+        "providers": {
+            "small": {
+                "api_key": llama_server.key,
+                "base_url": f"{llama_server.url}/v1",
+            }
+        },
+        "models": ["small/smollm2"],
+    }
+    (folder / "proxy.yaml").write_text(json.dumps(settings))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROXY, str(listening.fileno())],
+            env={**os.environ, "PROXY_CONFIG_FILE": str(folder / "proxy.yaml")},
+            cwd=folder,
+            pass_fds=[listening.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    yield f"http://{address}"
+    process.kill()
+    process.wait()

@@ -142,7 +142,7 @@ def test_call_and_its_result_go_back() -> None:
     assert assistant == {
         "role": "assistant",
         "content": "Well.",
-        "tool_calls": [{"id": "call-1", "function": function}],
+        "tool_calls": [{"type": "function", "id": "call-1", "function": function}],
     }
     assert first == {
         "role": "tool",

@@ -230,7 +230,7 @@ def _image(part: Image) -> str:
 
 def _call(call: ToolCall) -> dict[str, Any]:
     function = {"name": call.name, "arguments": dict(call.arguments)}
-    return {"id": call.id, "function": function}
+    return {"type": "function", "id": call.id, "function": function}
 
 
 def _result(result: ToolResult) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class Layers:
 def size(count: float) -> str:
     """Return *count* bytes as people say it."""
     for unit in ("bytes", "kB", "MB"):
-        if count < 1000:  # noqa: PLR2004 - what the prefixes mean
+        if count < 999.5:  # noqa: PLR2004 - from there on, three digits say 1000
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} GB"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Work = Callable[["Pull"], Coroutine[None, None, None]]
 
-LONGEST_RESERVE, RESERVE = 1.0, 0.1
+LONGEST_RESERVE, RESERVE = 1.0, 0.25
 """Seconds, and part of its time, that a call keeps to say how far the pull is."""
 
 

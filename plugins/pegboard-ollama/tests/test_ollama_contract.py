@@ -1,0 +1,141 @@
+"""The contracts, kept with two servers of others that speak Ollama's API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pegboard.testing.abilities import (
+    EmbedderContract,
+    ModelCatalogContract,
+    ModelPullerContract,
+)
+from pegboard.testing.chat import ChatModelContract, StreamingChatContract
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pegboard.testing.fault_server import FaultServer
+
+no_choice = pytest.mark.xfail(
+    reason="the kit demands a call, for which Ollama's API has no word", run=False
+)
+no_counts = pytest.mark.xfail(reason="aimock counts no tokens for Ollama", run=False)
+no_limits = pytest.mark.xfail(
+    reason="aimock says what its fixture says, whatever the options", run=False
+)
+no_refusal = pytest.mark.xfail(
+    reason="the proxy pulls nothing and says of everything that it has", run=False
+)
+no_length = pytest.mark.xfail(
+    reason="the proxy says that every reply came to its end", run=False
+)
+
+
+class WithoutToolChoice(ChatModelContract, StreamingChatContract):
+    """What holds for every server."""
+
+    @no_choice
+    async def test_tools_are_called_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_choice
+    async def test_a_call_can_be_answered(self) -> None:
+        """See the reason."""
+
+    @no_choice
+    async def test_a_stream_calls_or_refuses_tools(self) -> None:
+        """See the reason."""
+
+
+class TestAimock(WithoutToolChoice):
+    """A mock server that others wrote."""
+
+    @pytest.fixture
+    def settings(self, aimock: str) -> dict[str, Any]:
+        """Return the settings of a model at the server."""
+        return {"provider": "ollama", "model": "any", "host": aimock}
+
+    @no_counts
+    async def test_usage_is_sound(self) -> None:
+        """See the reason."""
+
+    @no_counts
+    async def test_a_stream_makes_a_reply(self) -> None:
+        """See the reason."""
+
+    @no_limits
+    async def test_max_tokens_is_a_bound(self) -> None:
+        """See the reason."""
+
+    @no_limits
+    async def test_a_stream_keeps_max_tokens(self) -> None:
+        """See the reason."""
+
+    @no_limits
+    async def test_stop_is_kept_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_limits
+    async def test_a_stream_keeps_or_refuses_stop(self) -> None:
+        """See the reason."""
+
+
+class WithProxy:
+    """A real model, behind a proxy that others wrote."""
+
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Keep what pulls write out of the project."""
+        monkeypatch.chdir(tmp_path)
+
+    @pytest.fixture
+    def settings(self, ollama_proxy: str) -> dict[str, Any]:
+        """Return the settings of a model at the proxy."""
+        return {"provider": "ollama", "model": "small/smollm2", "host": ollama_proxy}
+
+
+class TestSmallModel(WithProxy, WithoutToolChoice):
+    """Replies of the model, whole and in pieces."""
+
+    enough_tokens = 40
+
+    @no_length
+    async def test_max_tokens_is_a_bound(self) -> None:
+        """See the reason."""
+
+    @no_length
+    async def test_a_stream_keeps_max_tokens(self) -> None:
+        """See the reason."""
+
+
+class TestEmbeddings(WithProxy, EmbedderContract):
+    """Embeddings of the model."""
+
+
+class TestModelList(WithProxy, ModelCatalogContract):
+    """What the proxy lists."""
+
+
+class TestPullAtProxy(WithProxy, ModelPullerContract):
+    """What the proxy answers to a pull."""
+
+    pulled = "small/smollm2"
+
+    @no_refusal
+    async def test_a_missing_model_is_not_found(self) -> None:
+        """See the reason."""
+
+
+class TestPull(ModelPullerContract):
+    """Pulls as a server tells of them that really fetches."""
+
+    pulled = "qwen3"
+
+    @pytest.fixture
+    def settings(
+        self, pulling: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> dict[str, Any]:
+        """Return the settings of a model at a library."""
+        monkeypatch.chdir(tmp_path)
+        return {"provider": "ollama", "model": "any", "host": pulling.url}
