@@ -1,8 +1,8 @@
 """
 Batches.
 
-No server of others offers them, so the wire shapes here are those of the SDK's types and
-of the documentation alone.
+No server of others offers them, so the wire shapes here are those of the SDK's types
+and of the documentation alone.
 """
 
 from __future__ import annotations

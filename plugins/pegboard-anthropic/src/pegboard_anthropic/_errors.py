@@ -86,15 +86,16 @@ def _refused(error: anthropic.APIStatusError, clock: Callable[[], float]) -> Cal
 
 
 def _interrupted(error: Exception) -> CallError:
-    cause = error.__cause__ or error
+    is_wrapped = isinstance(error, anthropic.APIConnectionError)
+    cause = (is_wrapped and error.__cause__) or error
     late = isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException)
     kind = errors.Timeout if late else errors.ConnectionFailed
     sent: RequestSent = "no" if isinstance(cause, NOT_CONNECTED) else "maybe"
     happened = "did not answer in time" if late else "could not be talked to"
     message = f"{SERVICE} {happened}: {_named(cause)}. {HINTS.get(kind, '')}".rstrip()
     # The SDK also puts what went wrong on this side into its connection error.
-    own_fault = not isinstance(cause, httpx2.RequestError | OSError)
-    return kind(message, request_sent=sent, retryable=False if own_fault else None)
+    is_ours = not isinstance(cause, httpx2.RequestError | OSError)
+    return kind(message, request_sent=sent, retryable=False if is_ours else None)
 
 
 def _by_name(code: Any, kind: Any) -> type[CallError] | None:

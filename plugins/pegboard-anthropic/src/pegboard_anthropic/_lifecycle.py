@@ -23,6 +23,7 @@ class Lifecycle:
         self._address = address
         self._clock = clock
         self._seen: set[str] = set()
+        self._warned: set[str] = set()
 
     def used(self, model: str) -> None:
         """Warn at the first use of *model* if its end is known, without asking."""
@@ -30,7 +31,7 @@ class Lifecycle:
             return
         self._seen.add(model)
         if model in RETIREMENTS:
-            self._warn(self._sentence(model, RETIREMENTS[model]))
+            self._warn(model, self._sentence(model, RETIREMENTS[model]))
 
     def learned(self, model: str, entry: ModelEntry) -> str | None:
         """Return what the service's *entry* says of the end of *model*, and warn."""
@@ -38,9 +39,7 @@ class Lifecycle:
             return None
         ends = entry.retires_at and entry.retires_at.astimezone(UTC).date()
         sentence = self._sentence(model, ends)
-        if model not in self._seen or model not in RETIREMENTS:
-            self._seen.add(model)
-            self._warn(sentence)
+        self._warn(model, sentence)
         return sentence
 
     def _sentence(self, model: str, ends: date | None) -> str:
@@ -51,6 +50,7 @@ class Lifecycle:
             return f"{model} was to retire on {ends}"
         return f"{model} is deprecated and retires on {ends}, in {days} days"
 
-    def _warn(self, sentence: str) -> None:
-        if is_enabled():
+    def _warn(self, model: str, sentence: str) -> None:
+        if model not in self._warned and is_enabled():
+            self._warned.add(model)
             logger_of(self._address).warning("{}. Choose another model.", sentence)
