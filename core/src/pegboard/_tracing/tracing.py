@@ -11,7 +11,10 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pegboard.contracts.chat import ChatRequest
 from pegboard.draft import Draft
+from pegboard.errors import CallError
 from pegboard.observers import (
+    ActivityEnded,
+    ActivityStarted,
     CallFailed,
     CallFinished,
     CallRetried,
@@ -19,6 +22,7 @@ from pegboard.observers import (
     usage_of,
 )
 
+from .activities import activity_attributes, activity_name
 from .content import asked, said
 from .conventions import (
     Attributes,
@@ -38,8 +42,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from pegboard._settings.settings import TracingSettings
-    from pegboard.errors import CallError
-    from pegboard.observers import Call, Event
+    from pegboard.observers import Activity, Call, Event
 
 
 class Tracing:
@@ -78,6 +81,10 @@ class Tracing:
             self._finish(event.call, event.result, event.elapsed)
         elif isinstance(event, CallFailed):
             self._fail(event.call, event.error, event.elapsed)
+        elif isinstance(event, ActivityStarted):
+            self._begin(event.activity)
+        elif isinstance(event, ActivityEnded):
+            _end(_span_of(event.activity), event.error)
 
     def _start(self, call: Call) -> None:
         attributes = place_attributes(call)
@@ -92,6 +99,11 @@ class Tracing:
             attributes=attributes,
         )
         call.scopes += (Within(span),)
+
+    def _begin(self, activity: Activity) -> None:
+        attributes = activity_attributes(activity, self._conventions)
+        span = self._tracer.start_span(activity_name(activity), attributes=attributes)
+        activity.scopes += (Within(span),)
 
     def _finish(self, call: Call, result: Any, elapsed: float) -> None:
         span = _span_of(call)
@@ -131,9 +143,19 @@ class Within:
         )
 
 
-def _span_of(call: Call) -> Span:
-    spans = (scope.span for scope in call.scopes if isinstance(scope, Within))
+def _span_of(told: Activity | Call) -> Span:
+    spans = (scope.span for scope in told.scopes if isinstance(scope, Within))
     return next(spans, INVALID_SPAN)
+
+
+def _end(span: Span, error: BaseException | None) -> None:
+    """End *span*; the words of foreign errors may hold what nobody is to see."""
+    if error is not None:
+        span.set_attribute("error.type", type(error).__name__)
+    if isinstance(error, Exception):
+        known = str(error) if isinstance(error, CallError) else None
+        span.set_status(Status(StatusCode.ERROR, known))
+    span.end()
 
 
 def _retry(call: Call, error: CallError, wait: float) -> None:
