@@ -19,7 +19,7 @@ PACKAGE = Path(pegboard.__file__).parent
 # A module imports from its own row or from rows above. A new one needs a place here.
 LINE = (
     {"deadline", "errors", "event_loops", "options", "policy"},
-    {"_docstring", "_log", "_suggest"},
+    {"_docstring", "_gather", "_log", "_suggest"},
     {"contracts"},
     {"descriptors", "draft", "http", "observers", "prices", "schema"},
     {"_adapted", "_corrections", "hooks", "stats", "tools"},

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._board import Pegboard as Pegboard
+    from ._gather import Gathering as Gathering
+    from ._gather import Outcome as Outcome
+    from ._gather import gather as gather
     from ._llm import LLM as LLM
     from ._log import enable_logging as enable_logging
     from ._output import TypedReply as TypedReply
@@ -99,6 +102,7 @@ _AUDIO = (
 )
 _HOME = {
     "Pegboard": "_board",
+    **dict.fromkeys(("Gathering", "Outcome", "gather"), "_gather"),
     "LLM": "_llm",
     "TypedReply": "_output",
     **dict.fromkeys(("Run", "TypedRun"), "_run"),
