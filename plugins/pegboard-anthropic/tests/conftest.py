@@ -68,3 +68,9 @@ async def open_board(server: FaultServer) -> AsyncIterator[OpenBoard]:
     yield make
     for board in opened:
         await board.aclose()
+
+
+@pytest.fixture(scope="session")
+def aimock(run_aimock: Callable[[Path], str]) -> str:
+    """Run a mock server that others wrote; return its address."""
+    return run_aimock(Path(__file__).parent / "aimock")

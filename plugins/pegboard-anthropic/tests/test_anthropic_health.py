@@ -1,6 +1,7 @@
-"""What the service tells of its models: whether it can be reached, and for how long.
+"""
+What the service tells of its models: whether it can be reached, and for how long.
 
-The fields of a model are known from the SDK's types; a server of others has few of them.
+The fields of a model are those of the SDK's types; servers of others have few of them.
 """
 
 from __future__ import annotations
@@ -178,8 +179,10 @@ async def test_first_use_of_a_model_that_ends_is_warned_of(
 
     told = [one for one in warnings if "retires" in one]
     assert told == [
-        "claude-sonnet-4-5 is deprecated and retires on 2026-11-30, in 9 days. "
-        "Choose another model.\n"
+        (
+            "claude-sonnet-4-5 is deprecated and retires on 2026-11-30, in 9 days. "
+            "Choose another model.\n"
+        )
     ]
     assert len(server.requests) == 3
 

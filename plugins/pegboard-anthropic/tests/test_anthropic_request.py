@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pegboard import (
@@ -16,10 +16,12 @@ from pegboard import (
     ToolCall,
     ToolResult,
 )
-from pegboard.contracts.chat import Role
 from pegboard.errors import InvalidRequest, Unsupported
 from pegboard_anthropic._request import body_of, continued, encoded, joined
 from pegboard_anthropic.options import AnthropicOptions
+
+if TYPE_CHECKING:
+    from pegboard.contracts.chat import Role
 
 NEW, OLD = "claude-opus-5-5", "claude-haiku-4-5-20251001"
 LOOK = Tool("look", "Look somewhere.", {"type": "object", "properties": {}})
@@ -120,6 +122,14 @@ def test_calls_and_results() -> None:
         {"type": "tool_result", "tool_use_id": "c", "content": "no", "is_error": True}
     ]
     assert "is_error" not in blocks(ToolResult("c", "look", "yes"))[0]
+
+
+def test_ids_of_others_are_made_fit() -> None:
+    """A call that another service made is found again by its result."""
+    (call,) = blocks(ToolCall("call:1|é", "look", {}), role="assistant")
+    (result,) = blocks(ToolResult("call:1|é", "look", "yes"))
+
+    assert call["id"] == result["tool_use_id"] == "call_1__"
 
 
 @pytest.mark.parametrize("block", [THOUGHT, HIDDEN])
@@ -232,7 +242,7 @@ def test_schema_that_cannot_be_guaranteed_is_an_instruction() -> None:
     found = body(Message.of("system", "Be kind."), schema={"type": "object"})
 
     assert "output_config" not in found
-    assert [one["text"] for one in found["system"]][0] == "Be kind."
+    assert found["system"][0]["text"] == "Be kind."
     assert found["system"][1]["text"].endswith('{"type":"object"}')
 
 
@@ -279,7 +289,7 @@ def test_effort_without_room_is_refused() -> None:
 
 def test_unknown_effort_is_refused() -> None:
     """With those that there are."""
-    with pytest.raises(InvalidRequest, match="'much'. Known: none, minimal, low"):
+    with pytest.raises(InvalidRequest, match=r"'much'\. Known: none, minimal, low"):
         body(reasoning_effort="much")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ CHOICES: Mapping[str, Block] = {
     "required": {"type": "any"},
     "none": {"type": "none"},
 }
+NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 ONLY_JSON = (
     "Answer with one JSON value that fits this JSON Schema, and with nothing else: "
     "no explanation and no code fence.\n\n"
@@ -178,14 +180,19 @@ def _thought(part: Reasoning) -> Block | None:
 
 
 def _call(part: ToolCall) -> Block:
-    call = {"type": "tool_use", "id": part.id, "name": part.name}
+    call = {"type": "tool_use", "id": _call_id(part.id), "name": part.name}
     return {**call, "input": dict(part.arguments), **_own(part)}
 
 
 def _result(part: ToolResult) -> Block:
-    result = {"type": "tool_result", "tool_use_id": part.call_id}
+    result = {"type": "tool_result", "tool_use_id": _call_id(part.call_id)}
     failed = {"is_error": True} if part.is_error else {}
     return {**result, "content": part.content, **failed}
+
+
+def _call_id(name: str) -> str:
+    """Return *name* as the API takes it; another service may have given it."""
+    return NOT_IN_IDS.sub("_", name)
 
 
 BLOCKS: Mapping[type, Callable[[Any], Block | None]] = {
