@@ -21,9 +21,11 @@ from pegboard._plan import Head
 from pegboard._plugins.registry import Registry
 from pegboard._settings.settings import (
     AlertSettings,
+    BurnSettings,
     HealthSettings,
     PluginSettings,
     SloSettings,
+    SlowBurnSettings,
     StatsSettings,
     TopLevel,
     TracingSettings,
@@ -241,6 +243,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "stats": lambda: fields(StatsSettings),
     "alerts": lambda: fields(AlertSettings),
     "slo": lambda: fields(SloSettings),
+    "slo-fast": lambda: fields(BurnSettings),
+    "slo-slow": lambda: fields(SlowBurnSettings),
     "tracing": lambda: fields(TracingSettings),
     "providers": providers,
     "hooks": hook_list,

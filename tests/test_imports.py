@@ -25,6 +25,7 @@ LINE = (
     {"_adapted", "_corrections", "hooks", "stats", "tools"},
     {"_accounts"},
     {"_plugins", "_policy", "_settings", "health"},
+    {"_burn"},
     {"_activities", "_alerts", "_plan", "_slo", "_stats_file", "_tracing"},
     {"_abilities", "_composition", "_explain", "_factory", "_prompt", "_selection"},
     {"_batches", "_bounds", "_output", "_toolbox"},

@@ -15,7 +15,7 @@ from pegboard import (
 )
 from pegboard._alerts import MOST_WAITING, Alerts
 from pegboard._settings.settings import AlertSettings
-from pegboard.observers import BreakerChanged, Call, CallSlow
+from pegboard.observers import BreakerChanged, Call, CallSlow, TargetMissed
 from pegboard.testing.clock import ManualClock, run_virtual
 
 BREAKING = {
@@ -171,6 +171,25 @@ async def test_repeats_are_left_out_and_counted(pager):
     texts = [text for _, text in pager.posted]
     assert [text.partition(":")[0] for text in texts] == ["llm.x", "llm.y", "llm.x"]
     assert sum("(2 other alerts were left out.)" in text for text in texts) == 1
+
+
+async def test_each_target_and_each_part_is_told_of(pager):
+    """Only the same again is a repeat, not another target of the same address."""
+    settings = AlertSettings(to="ops", on=["target_missed", "breaker_open"])
+    alerts = Alerts(settings, ManualClock(), lambda: pager)
+    for slo, target in (
+        ("fast", "p95"),
+        ("fast", "error_rate"),
+        ("lax", "p95"),
+        ("fast", "p95"),
+    ):
+        alerts.notify(TargetMissed("llm.x", target, 3.0, 2.0, slo, 300.0))
+    for part in (None, "large", "large"):
+        alerts.notify(BreakerChanged("llm.x", "closed", "open", part=part))
+    await alerts.aclose()
+
+    assert len(pager.posted) == 5
+    assert "(2 other alerts were left out.)" in pager.posted[0][1]
 
 
 async def test_waiting_alerts_are_bounded(pager):

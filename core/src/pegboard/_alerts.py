@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from contextvars import Context
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._log import logger_of
 from .observers import BreakerChanged, CallSlow, TargetMet, TargetMissed
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 MOST_WAITING = 100
 OPEN = "{}: the circuit breaker has opened. Calls fail at once until it answers again."
 CLOSED = "{}: the circuit breaker has closed. Calls succeed again."
-MISSED = "{}: {} is {:.4g}. The goal of {:.4g} is missed."
-MET = "{}: {} is {:.4g}. The goal of {:.4g} is met again."
+MISSED = "{}: {} was {:.4g} in the last {:g} s. The goal of {:.4g} is missed{}."
+TIMES = ", with {:.3g} times as many bad calls as it allows"
+MET = "{}: {} was {:.4g} in the last {:g} s. The goal of {:.4g} is met again."
 SLOW = "{}: {} took {:.3g} s. From {:g} s on, it is slow."
 
 
@@ -61,7 +62,7 @@ class Alerts:
         if address == f"integrations.{self._settings.to}":
             return  # it would tell of its own failures by failing again
         with self._lock:
-            if not self._is_closed and self._is_due(kind, address):
+            if not self._is_closed and self._is_due(kind, _subject(event, address)):
                 self._take(text)
 
     async def aclose(self) -> None:
@@ -80,13 +81,13 @@ class Alerts:
             await asyncio.wait({posting})
             raise
 
-    def _is_due(self, kind: str, address: str) -> bool:
+    def _is_due(self, kind: str, subject: str) -> bool:
         """Return whether the same was not posted just now."""
-        now, last = self._clock(), self._posted.get((kind, address))
+        now, last = self._clock(), self._posted.get((kind, subject))
         if last is not None and now - last < self._settings.suppress:
             self._left_out += 1
             return False
-        self._posted[kind, address] = now
+        self._posted[kind, subject] = now
         return True
 
     def _take(self, text: str) -> None:
@@ -131,14 +132,27 @@ def _told(event: Event) -> tuple[str, str, str] | None:
         text = SLOW.format(call.address, call.operation, event.elapsed, event.limit)
         return "slow", call.address, text
     elif isinstance(event, TargetMissed):
-        return "target_missed", event.address, _about(event, MISSED)
+        return "target_missed", event.address, _missed(event)
     elif isinstance(event, TargetMet):
-        return "target_met", event.address, _about(event, MET)
+        return "target_met", event.address, MET.format(*_measured(event))
     return None
 
 
-def _about(event: TargetMissed | TargetMet, text: str) -> str:
-    return text.format(event.address, event.target, event.measured, event.goal)
+def _missed(event: TargetMissed) -> str:
+    times = "" if event.burn_rate is None else TIMES.format(event.burn_rate)
+    return MISSED.format(*_measured(event), times)
+
+
+def _measured(event: TargetMissed | TargetMet) -> tuple[Any, ...]:
+    return event.address, event.target, event.measured, event.window, event.goal
+
+
+def _subject(event: Event, address: str) -> str:
+    """Return what *event* is about: that of which it is a repeat if it comes again."""
+    if isinstance(event, TargetMissed | TargetMet):
+        return f"{address} {event.target} of {event.slo}"
+    part = event.part if isinstance(event, BreakerChanged) else None
+    return f"{address} {part}" if part else address
 
 
 def _is_over(task: asyncio.Task[None]) -> bool:

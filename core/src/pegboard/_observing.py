@@ -63,7 +63,7 @@ class Observing:
         if self._alerts:
             yield self._alerts
         if self._settings.top.slo:
-            yield ServiceLevels(self._settings.top.slo.values(), self.observers)
+            yield ServiceLevels(self._settings.top.slo, self.observers)
         if self._stats_file:
             yield self._stats_file
 

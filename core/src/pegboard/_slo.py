@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ._accounts import Histogram
+from ._burn import Burn
 from ._policy.breaker import SLICES, Recent
 from ._policy.guards import outcome_of
 from ._policy.telling import tell
@@ -20,7 +21,7 @@ from .observers import CallFailed, CallFinished, TargetMet, TargetMissed
 from .stats import Latency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ._settings.settings import SloSettings
     from .observers import Event, Observer, TargetName
@@ -38,13 +39,13 @@ class ServiceLevels:
 
     def __init__(
         self,
-        settings: Iterable[SloSettings],
+        settings: Mapping[str, SloSettings],
         find: Callable[[], tuple[Observer, ...]],
     ) -> None:
         self._find = find
-        self._targets: dict[str, list[Target]] = {}
-        for one in settings:
-            self._targets.setdefault(one.address, []).extend(_targets(one))
+        self._targets: dict[str, list[Share | Slowness]] = {}
+        for name, one in settings.items():
+            self._targets.setdefault(one.address, []).extend(_targets(name, one))
 
     def notify(self, event: Event) -> None:
         """Count the call that *event* ends, if its address has targets."""
@@ -56,55 +57,112 @@ class ServiceLevels:
                 tell(self._find(), change, change.address)
 
 
-class Target:
-    """A share of calls that may be bad, in a window. Threads may share it."""
+class Goal(NamedTuple):
+    """What is asked, where, and in which section of the settings."""
 
-    def __init__(
-        self, name: TargetName, settings: SloSettings, goal: float, allowed: float
-    ) -> None:
-        self._name = name
-        self._address = settings.address
-        self._minimum_calls = settings.minimum_calls
+    address: str
+    target: TargetName
+    goal: float
+    slo: str
+
+    def missed(
+        self, measured: float, window: float, burn_rate: float | None = None
+    ) -> TargetMissed:
+        """Return that it is missed, as *measured* over *window* seconds."""
+        address, target, goal, slo = self
+        return TargetMissed(address, target, measured, goal, slo, window, burn_rate)
+
+    def met(self, measured: float, window: float) -> TargetMet:
+        """Return that it is met again."""
+        address, target, goal, slo = self
+        return TargetMet(address, target, measured, goal, slo, window)
+
+
+class Share:
+    """
+    A share of calls that may be bad. Threads may share it.
+
+    It is missed when one of two rules finds that bad calls come too fast, and met
+    again when neither does and the shortest window is as good as asked for.
+    """
+
+    def __init__(self, goal: Goal, settings: SloSettings, allowed: float) -> None:
         self._goal = goal
         self._allowed = allowed
+        self._burns = tuple(
+            Burn(one, allowed, settings.minimum_calls)
+            for one in (settings.fast, settings.slow)
+        )
+        self._lock = Lock()
+        self._is_missed = False
+
+    def count(self, event: Ended) -> Change | None:
+        """Count a call that has ended, and return what it changed."""
+        is_bad = _is_bad(self._goal.target, event)
+        if is_bad is None:
+            return None
+        with self._lock:
+            for burn in self._burns:
+                burn.add(event.call.clock(), is_bad=is_bad)
+            return self._met() if self._is_missed else self._missed()
+
+    def _missed(self) -> Change | None:
+        burning = next((burn for burn in self._burns if burn.is_too_fast()), None)
+        if burning is None:
+            return None
+        self._is_missed = True
+        share = burning.share
+        measured = self._measured(share)
+        return self._goal.missed(measured, burning.window, share / self._allowed)
+
+    def _met(self) -> Change | None:
+        shortest = self._burns[0]
+        is_good = shortest.share <= self._allowed + ROUNDING
+        if not is_good or any(burn.is_too_fast() for burn in self._burns):
+            return None
+        self._is_missed = False
+        return self._goal.met(self._measured(shortest.share), shortest.window)
+
+    def _measured(self, share: float) -> float:
+        return 1 - share if self._goal.target == "availability" else share
+
+
+class Slowness:
+    """A duration that 95 of 100 calls must not exceed. Threads may share it."""
+
+    def __init__(self, goal: Goal, settings: SloSettings) -> None:
+        self._goal = goal
+        self._window = settings.window
+        self._minimum_calls = settings.minimum_calls
         self._lock = Lock()
         self._recent = Recent(settings.window)
         self._latency = RecentLatency(settings.window)
         self._is_missed = False
 
     def count(self, event: Ended) -> Change | None:
-        """Count a call that has ended, and return what it changed."""
-        is_bad = _is_bad(self._name, self._goal, event)
-        if is_bad is None:
+        """Count a call that has succeeded, and return what it changed."""
+        if not isinstance(event, CallFinished):
             return None
         now = event.call.clock()
         with self._lock:
-            self._recent.add(now, is_bad=is_bad)
-            if self._name == "p95":
-                self._latency.add(now, event.elapsed)
+            self._recent.add(now, is_bad=event.elapsed > self._goal.goal)
+            self._latency.add(now, event.elapsed)
             if self._recent.calls < self._minimum_calls:
                 return None
             return self._turn(is_missed=self._is_too_bad())
 
     def _is_too_bad(self) -> bool:
-        return self._recent.bad > self._allowed * self._recent.calls + ROUNDING
+        return self._recent.bad > SLOW_SHARE * self._recent.calls + ROUNDING
 
     def _turn(self, *, is_missed: bool) -> Change | None:
         if is_missed == self._is_missed:
             return None
         self._is_missed = is_missed
-        kind = TargetMissed if is_missed else TargetMet
-        return kind(self._address, self._name, self._measured(), self._goal)
-
-    def _measured(self) -> float:
-        share = self._recent.bad / self._recent.calls
-        if self._name == "availability":
-            return 1 - share
-        if self._name == "error_rate":
-            return share
         # Buckets are coarse, but on which side of the goal it is was counted exactly.
-        bound = max if self._is_missed else min
-        return bound(self._latency.p95(), self._goal)
+        measured, goal = self._latency.p95(), self._goal.goal
+        if is_missed:
+            return self._goal.missed(max(measured, goal), self._window)
+        return self._goal.met(min(measured, goal), self._window)
 
 
 class RecentLatency:
@@ -129,22 +187,23 @@ class RecentLatency:
         return sum(parts, Latency()).p95 or 0.0
 
 
-def _targets(settings: SloSettings) -> Iterator[Target]:
+def _targets(name: str, settings: SloSettings) -> Iterator[Share | Slowness]:
+    address = settings.address
     if (goal := settings.availability) is not None:
-        yield Target("availability", settings, goal, allowed=1 - goal)
+        yield Share(Goal(address, "availability", goal, name), settings, 1 - goal)
     if (goal := settings.error_rate) is not None:
-        yield Target("error_rate", settings, goal, allowed=goal)
+        yield Share(Goal(address, "error_rate", goal, name), settings, goal)
     if (goal := settings.p95) is not None:
-        yield Target("p95", settings, goal, allowed=SLOW_SHARE)
+        yield Slowness(Goal(address, "p95", goal, name), settings)
 
 
-def _is_bad(name: TargetName, goal: float, event: Ended) -> bool | None:
-    """Return whether a call was bad for the target *name*, None if it tells nothing."""
+def _is_bad(target: TargetName, event: Ended) -> bool | None:
+    """Return whether a call was bad for a *target*, None if it tells nothing."""
     if isinstance(event, CallFinished):
-        return name == "p95" and event.elapsed > goal
-    if name == "p95" or not isinstance(event.error, CallError):
+        return False
+    if not isinstance(event.error, CallError):
         return None  # who gives a call up says nothing of the service
-    if name == "error_rate":
+    if target == "error_rate":
         return True
     outcome = outcome_of(event.error)
     return None if outcome == "neutral" else outcome == "failure"

@@ -132,6 +132,12 @@ class TargetMissed:
     measured: float
     """What it was in the window; of p95, seconds."""
     goal: float
+    slo: str
+    """The name of the section: ``[slo.NAME]``."""
+    window: float
+    """Seconds over which it was measured."""
+    burn_rate: float | None = None
+    """How many times more calls were bad than the goal allows; None for p95."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,10 @@ class TargetMet:
     measured: float
     """What it was in the window; of p95, seconds."""
     goal: float
+    slo: str
+    """The name of the section: ``[slo.NAME]``."""
+    window: float
+    """Seconds over which it was measured."""
 
 
 @dataclass(slots=True)

@@ -96,7 +96,38 @@ class AlertSettings(BaseModel):
     on: list[AlertKind] = ["breaker_open", "breaker_closed"]
     """What is posted. What is slow is said by ``slow_call`` of the breaker."""
     suppress: float = Field(default=300.0, ge=0)
-    """Seconds for which the same is not posted again about the same address."""
+    """Seconds for which the same is not posted again about the same thing."""
+
+
+class BurnSettings(BaseModel):
+    """When bad calls come too fast: in a window and, still, in a short one."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    rate: float = Field(default=14.4, ge=1)
+    """How many times more of them than the target allows are too many."""
+    window: float = Field(default=3600.0, gt=0)
+    """Seconds over which they have to be too many."""
+    short_window: float = Field(default=300.0, gt=0)
+    """The last seconds, in which they still have to be."""
+
+    @model_validator(mode="after")
+    def _is_shorter(self) -> Self:
+        if self.short_window > self.window:
+            msg = "short_window must not be longer than window"
+            raise ValueError(msg)
+        return self
+
+
+class SlowBurnSettings(BurnSettings):
+    """The same for what uses the budget up more slowly."""
+
+    rate: float = Field(default=6.0, ge=1)
+    """How many times more of them than the target allows are too many."""
+    window: float = Field(default=21600.0, gt=0)
+    """Seconds over which they have to be too many."""
+    short_window: float = Field(default=1800.0, gt=0)
+    """The last seconds, in which they still have to be."""
 
 
 class SloSettings(BaseModel):
@@ -112,8 +143,12 @@ class SloSettings(BaseModel):
     """The share of calls that may fail, for whatever reason."""
     p95: float | None = Field(default=None, gt=0)
     """Seconds that 95 of 100 calls that succeed must not exceed."""
+    fast: BurnSettings = BurnSettings()
+    """When bad calls come so fast that somebody should look at once."""
+    slow: SlowBurnSettings = SlowBurnSettings()
+    """When they come more slowly, but for hours."""
     window: float = Field(default=3600.0, gt=0)
-    """Seconds over which it is measured."""
+    """Seconds over which p95 is measured."""
     minimum_calls: int = Field(default=20, ge=1)
     """With fewer calls in the window, nothing is judged."""
 
@@ -122,6 +157,22 @@ class SloSettings(BaseModel):
         if self.availability is None and self.error_rate is None and self.p95 is None:
             msg = "needs a target: availability, error_rate or p95"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_missed(self) -> Self:
+        allowed = [
+            *([] if self.availability is None else [1 - self.availability]),
+            *([] if self.error_rate is None else [self.error_rate]),
+        ]
+        for name, burn in (("fast", self.fast), ("slow", self.slow)):
+            if allowed and burn.rate * max(allowed) >= 1:
+                msg = (
+                    f"allows {max(allowed):.2g} of the calls to be bad: they cannot "
+                    f"come {burn.rate:g} times faster. Set {name} = {{ rate = ... }} "
+                    f"below {1 / max(allowed):.3g}, or ask for more"
+                )
+                raise ValueError(msg)
         return self
 
 
