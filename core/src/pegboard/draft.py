@@ -41,7 +41,7 @@ class Draft:
         if isinstance(event, TextDelta):
             self._add_text(event.text)
         elif isinstance(event, PartDone):
-            self._parts.append(event.part)
+            self._add_part(event.part)
         elif isinstance(event, UsageSoFar):
             self._usage = event.usage
         elif isinstance(event, Finished):
@@ -63,6 +63,11 @@ class Draft:
             provider_metadata=end.provider_metadata if end else {},
             dropped=self._dropped,
         )
+
+    def _add_part(self, part: Part) -> None:
+        if isinstance(part, Text) and self._parts and isinstance(self._parts[-1], list):
+            self._parts.pop()
+        self._parts.append(part)
 
     def _add_text(self, text: str) -> None:
         last = self._parts[-1] if self._parts else None

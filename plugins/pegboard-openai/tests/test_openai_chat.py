@@ -246,3 +246,18 @@ def test_thoughts_are_read(make: Make, field: str) -> None:
     message = wire.chat_message("Yes.", **{field: "Hm."})
 
     assert make("groq").reply(wire.chat_completion(message)).reasoning == "Hm."
+
+
+def test_prompt_cache_is_told(make: Make) -> None:
+    """By the settings for all requests, by a text for what stands up to it."""
+    mark = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    rules = Text("Rules.", provider_metadata={"openai": mark})
+    api = make(prompt_cache_key="k", prompt_cache_options={"ttl": "12h"})
+    body = api.body(ask(Message("user", (rules, Text("Hi")))))
+
+    assert body["prompt_cache_key"] == "k"
+    assert body["prompt_cache_options"] == {"ttl": "12h"}
+    assert body["messages"][0]["content"] == [
+        {"type": "text", "text": "Rules.", **mark},
+        {"type": "text", "text": "Hi"},
+    ]

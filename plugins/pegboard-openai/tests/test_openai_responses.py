@@ -130,6 +130,63 @@ def test_tool_round_is_replayed(make: Make) -> None:
     ]
 
 
+def test_phases_are_kept(make: Make) -> None:
+    """Remarks on the way and the answer go back as the messages that they were."""
+    messages = [
+        {**wire.output_message(wire.output_text(text)), "phase": phase}
+        for text, phase in [("Looking.", "commentary"), ("Sunny.", "final_answer")]
+    ]
+    reply = make().reply(wire.response(*messages))
+
+    assert reply.text == "Looking.Sunny."
+    assert make().body(ask(reply.message))["input"] == [
+        {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": text}],
+            "phase": phase,
+        }
+        for text, phase in [("Looking.", "commentary"), ("Sunny.", "final_answer")]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "store", "is_sent"),
+    [
+        ({"encrypted_content": "x"}, False, True),
+        ({"encrypted_content": None}, False, False),
+        ({"content": [{"type": "reasoning_text", "text": "Hm."}]}, False, True),
+        ({}, False, False),
+        ({}, True, True),
+    ],
+)
+def test_thoughts_that_the_service_cannot_know_are_not_sent(
+    make: Make, item: dict[str, Any], store: object, is_sent: object
+) -> None:
+    """An id alone is of use only where the service stores what it names."""
+    whole = {"id": "rs_1", "type": "reasoning", "summary": [], **item}
+    thought = Reasoning("", provider_metadata={"openai": {"item": whole}})
+    sent = make(store=store).body(ask(Message("assistant", (thought,))))["input"]
+
+    assert bool(sent) == is_sent
+
+
+def test_prompt_cache_is_told(make: Make) -> None:
+    """By the settings for all requests, by a text for what stands up to it."""
+    options = {"mode": "explicit", "ttl": "12h"}
+    mark = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    rules = Text("Rules.", provider_metadata={"openai": mark, "other": {"phase": "x"}})
+    api = make(prompt_cache_key="k", prompt_cache_options=options)
+    body = api.body(ask(Message("user", (rules, Text("Hi")))))
+
+    assert body["prompt_cache_key"] == "k"
+    assert body["prompt_cache_options"] == options
+    assert body["input"][0]["content"] == [
+        {"type": "input_text", "text": "Rules.", **mark},
+        {"type": "input_text", "text": "Hi"},
+    ]
+
+
 def test_thoughts_of_others_are_not_sent(make: Make) -> None:
     """Metadata goes back to its origin only."""
     thought = Reasoning("Hm.", provider_metadata={"anthropic": {"item": {"type": "x"}}})

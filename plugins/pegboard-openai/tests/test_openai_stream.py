@@ -403,3 +403,31 @@ async def test_cancelling_closes_at_the_other_end(
     await request.left.wait()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_phases_are_kept_in_a_stream(
+    server: FaultServer, open_board: Callable[..., Any]
+) -> None:
+    """The reply that its events make has the texts apart, each with its phase."""
+    messages = [
+        {**wire.output_message(wire.output_text(text)), "phase": phase}
+        for text, phase in [("Looking.", "commentary"), ("Sunny.", "final_answer")]
+    ]
+    steps = [
+        step
+        for item in messages
+        for step in (
+            wire.response_event(
+                "response.output_text.delta", delta=item["content"][0]["text"]
+            ),
+            wire.response_event("response.output_item.done", item=item),
+        )
+    ]
+    whole = wire.response(*messages)
+    end = wire.response_event("response.completed", response=whole)
+    server.respond(Scripted.events(*steps, end), Scripted.json(whole))
+    llm = open_board().llm()
+
+    async with llm.stream("Hello?") as stream:
+        assert [text async for text in stream.text] == ["Looking.", "Sunny."]
+    assert stream.reply.parts == (await llm.complete("Hello?")).parts

@@ -241,9 +241,14 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class PartDone:
-    """A part other than text is complete."""
+    """
+    A part is complete.
 
-    part: Reasoning | ToolCall
+    Text needs none, unless it has metadata: then it stands for the words since the
+    part before it.
+    """
+
+    part: Text | Reasoning | ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """
 What the OpenAI APIs send, for scripts of ``FaultServer``: plain JSON values.
 
-Checked with the SDK ``openai`` 3.52 by the tests of ``pegboard-openai``, which read all
-of it through the SDK.
+Checked with the SDK ``openai`` 3.54 by the tests of ``pegboard-openai``, which read all
+of it through the SDK. Images, batches and lists of models are as its types describe
+them; no server was asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .scripted import server_sent_event
+from .scripted import json_line, server_sent_event
 
 CHAT_USAGE: Mapping[str, Any] = {
     "prompt_tokens": 11,
@@ -177,6 +179,64 @@ def response_stream(*words: str) -> list[bytes]:
         response_event("response.output_item.done", item=whole["output"][0]),
         response_event("response.completed", response=whole),
     ]
+
+
+def embeddings(*vectors: Sequence[float] | str) -> dict[str, Any]:
+    """Return *vectors*, which are numbers or their bytes as base64."""
+    made = [
+        {"object": "embedding", "index": index, "embedding": vector}
+        for index, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    return {"object": "list", "data": made, "model": "stub-1", "usage": usage}
+
+
+def images(*pictures: bytes, **more: object) -> dict[str, Any]:
+    """Return painted *pictures*, with *more* fields such as ``output_format``."""
+    return {
+        "created": 1,
+        "data": [{"b64_json": b64encode(picture).decode()} for picture in pictures],
+        "usage": {"input_tokens": 9, "output_tokens": 272, "total_tokens": 281},
+        **more,
+    }
+
+
+def batch(status: str = "in_progress", **more: object) -> dict[str, Any]:
+    """Return a batch, with *more* fields such as ``output_file_id``."""
+    return {
+        "id": "batch_1",
+        "object": "batch",
+        "endpoint": "/v1/responses",
+        "errors": None,
+        "input_file_id": "file-1",
+        "completion_window": "24h",
+        "status": status,
+        "output_file_id": None,
+        "error_file_id": None,
+        "created_at": 1,
+        "request_counts": {"total": 2, "completed": 0, "failed": 0},
+        **more,
+    }
+
+
+def batch_line(
+    name: str,
+    answer: object = None,
+    *,
+    status: int = 200,
+    error: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return a line of a batch's results: an *answer*, or the *error* without one."""
+    told = {"status_code": status, "request_id": "req_1", "body": answer}
+    response = None if answer is None else told
+    line = {"id": "batch_req_1", "custom_id": name, "response": response}
+    return json_line({**line, "error": error})
+
+
+def models(*entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a list of models, of which *entries* say at least the ``id``."""
+    usual = {"object": "model", "created": 1, "owned_by": "openai"}
+    return {"object": "list", "data": [{**usual, **entry} for entry in entries]}
 
 
 _CHUNK: Mapping[str, Any] = {

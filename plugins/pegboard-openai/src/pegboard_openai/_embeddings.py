@@ -30,6 +30,7 @@ class EmbeddingApi:
         self, service: Service, options: ModelOptions, connection: Connection
     ) -> None:
         self._service = service
+        self._most = service.embedded_bytes or sys.maxsize
         self._model = options.embedding_model or options.model
         self._connection = connection
 
@@ -39,7 +40,7 @@ class EmbeddingApi:
         with self._connection.translation:
             answers = [
                 await self._connection.post(PATH, {**fields, "input": texts})
-                for texts in portions(request.texts, self._service)
+                for texts in portions(request.texts, self._most)
             ]
             return Embeddings(
                 vectors=tuple(vector for one in answers for vector in _vectors(one)),
@@ -56,14 +57,13 @@ class EmbeddingApi:
         return merged(fields, request.extra.get(self._service.name, {}))
 
 
-def portions(texts: tuple[str, ...], service: Service) -> Iterator[list[str]]:
-    """Yield *texts* in portions that *service* takes at once, one of them at least."""
-    most = service.embedded_bytes or sys.maxsize
+def portions(texts: tuple[str, ...], most: int) -> Iterator[list[str]]:
+    """Yield *texts* in portions of *most* bytes, one text at least."""
     portion: list[str] = []
     size = 0
     for text in texts:
         length = len(text.encode())
-        if portion and (len(portion) == service.texts_at_once or size + length > most):
+        if portion and size + length > most:
             yield portion
             portion, size = [], 0
         portion.append(text)

@@ -125,7 +125,8 @@ class ResponsesApi:
         elif isinstance(part, Reasoning):
             item = part.provider_metadata.get(self._service.name, {}).get("item", {})
             # What the service has not stored it knows by this content only.
-            if self._options.store or item.keys() & {"encrypted_content", "content"}:
+            known = item.get("encrypted_content") or item.get("content")
+            if item and (known or self._options.store):
                 yield without_none(**item)
 
     def _content_part(self, part: Text | Image | File, role: str) -> dict[str, Any]:

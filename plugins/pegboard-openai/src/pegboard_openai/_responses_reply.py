@@ -114,6 +114,10 @@ class ResponsesReader:
         kind = item["type"]
         if is_done and kind in DONE:
             yield PartDone(DONE[kind](item, self._service))
+        elif is_done and item.get("phase"):
+            text = "".join(text.text for text in _texts(item, self._service))
+            metadata = {self._service: {"phase": item["phase"]}}
+            yield PartDone(Text(text, provider_metadata=metadata))
         elif kind == "function_call":
             self._calls[item["id"]] = item
             yield ToolCallDelta(item["call_id"], item["name"], "")
