@@ -23,8 +23,8 @@ from pegboard.errors import Unsupported
 from pegboard.testing import gemini_wire as wire
 from pegboard_google._replies import StreamReader, reply_of
 from pegboard_google._requests import UNSIGNED, body_of
-from pegboard_google._thinking import FAMILIES
 from pegboard_google.options import GeminiOptions
+from pegboard_google.profiles import FAMILIES
 
 SCHEMA = {"type": "object", "properties": {"city_name": {"type": "string"}}}
 WEATHER = Tool("weather", "Tell the weather.", SCHEMA)

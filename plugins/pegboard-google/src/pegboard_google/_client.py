@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx2
@@ -17,26 +17,18 @@ from pegboard.deadline import time_left
 from pegboard.errors import Authentication, InvalidReply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator
 
     from pegboard import Context
 
+    from ._calls import Call
     from .options import GeminiOptions
-
-Json = dict[str, Any]
 
 DEVELOPER = "https://generativelanguage.googleapis.com"
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 TWO_CONTINENTS = frozenset({"us", "eu"})
 KEPT = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 """How many connections there may be, unless the policy says it."""
-PLACEHOLDER = "."
-"""Stands where contents would; the SDK refuses to go without, and replaces it."""
-NOTHING_ELSE: dict[str, Any] = {
-    "automatic_function_calling": {"disable": True},
-    "automatic_continuation": False,
-}
-"""One call is one request: the SDK would call tools, and ask again, by itself."""
 
 
 class Arrived(Exception):
@@ -76,72 +68,54 @@ class Connection:
         """Make a connection. Does no I/O."""
         self._http = Http(context)
         self._sdk = _client(options, self._http)
-        self.sdk = self._sdk.aio
 
-    async def answer(self, call: Awaitable[object]) -> Any:
-        """Return the JSON that answers the SDK's *call*."""
-        async with self.opened(call) as response:
-            return json.loads(await response.aread())
-
-    async def generate(self, model: str, body: Json) -> Any:
-        """Return the answer of *model* to *body*."""
-        config: Any = {**with_body(body), **NOTHING_ELSE}
-        return await self.answer(
-            self.sdk.models.generate_content(
-                model=model, contents=PLACEHOLDER, config=config
-            )
-        )
-
-    async def stream(self, model: str, body: Json) -> AsyncGenerator[Any, None]:
-        """Yield the pieces of the answer of *model* to *body*."""
-        config: Any = {**with_body(body), **NOTHING_ELSE}
-        chunks = self.sdk.models.generate_content_stream(
-            model=model, contents=PLACEHOLDER, config=config
-        )
-        async with self.opened(_begun(chunks)) as response:
-            events: Any = aiter(httpx2.EventSource(response, max_event_size=None))
-            async with aclosing(events):
-                async for event in events:
-                    yield json.loads(event.data)
-
-    @asynccontextmanager
-    async def opened(
-        self, call: Awaitable[object]
-    ) -> AsyncGenerator[httpx2.Response, None]:
+    async def answer(self, call: Call) -> Any:
         """
-        Make the SDK's *call*, and close the answer at the end of the block.
+        Return the JSON that answers *call*.
 
         Raises:
             APIError: The service refuses.
 
         """
-        response = await _arrived(call)
-        async with aclosing(response):
-            await APIError.raise_for_async_response(response)
-            yield response
+        async with aclosing(await self._arrived(call)) as response:
+            return json.loads(await response.aread() or "{}")
+
+    async def pieces(self, call: Call) -> AsyncGenerator[Any, None]:
+        """
+        Yield the JSON of the events that answer *call*.
+
+        Raises:
+            APIError: The service refuses.
+
+        """
+        async with aclosing(await self._arrived(call)) as response:
+            events: Any = aiter(httpx2.EventSource(response, max_event_size=None))
+            async with aclosing(events):
+                async for event in events:
+                    yield json.loads(event.data)
 
     async def aclose(self) -> None:
         """Close the connections."""
         self._sdk.close()
         await self._http.aclose()
 
+    async def _arrived(self, call: Call) -> httpx2.Response:
+        try:
+            await call(self._sdk.aio)
+        except Arrived as arrived:
+            return await _accepted(arrived.response)
+        msg = "The SDK answered by itself."
+        raise InvalidReply(msg, request_sent="no")
 
-def with_body(body: Json) -> Json:
-    """Return the SDK's configuration of a call that sends *body* as it is."""
-    return {"http_options": {"extra_body": body}}
 
-
-async def _begun(chunks: Awaitable[Any]) -> None:
-    await anext(await chunks)
-
-
-async def _arrived(call: Awaitable[object]) -> httpx2.Response:
+async def _accepted(response: httpx2.Response) -> httpx2.Response:
+    """Return *response*, or have the SDK say what is wrong with it."""
     try:
-        await call
-    except Arrived as arrived:
-        return arrived.response
-    msg = "The SDK answered by itself."
-    raise InvalidReply(msg, request_sent="no")
+        await APIError.raise_for_async_response(response)
+    except BaseException:
+        await response.aclose()
+        raise
+    return response
 
 
 def _limits(context: Context) -> httpx2.Limits:

@@ -47,6 +47,26 @@ STATUSES: Mapping[str, type[CallError]] = {
     "UNAVAILABLE": errors.Unavailable,
     "UNIMPLEMENTED": errors.InvalidRequest,
 }
+GRPC = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""The statuses by the numbers that stand for them within batches."""
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
 """What reading an answer raises that is not as the API describes it."""
 KNOWN = (APIError, GoogleAuthError, httpx2.RequestError, *UNREADABLE)
@@ -92,7 +112,7 @@ def _refused(error: APIError, clock: Callable[[], float]) -> CallError:
 def _made(told: Json, code: Any, how: str) -> CallError:
     details = [one for one in told.get("details") or () if isinstance(one, Mapping)]
     reason = _field(details, "ErrorInfo", "reason")
-    status = told.get("status")
+    status = told.get("status") or _status(code)
     kind = _kind(reason, status, code, details)
     sentence = str(told.get("message") or "no reason given").rstrip(". ")
     return kind(
@@ -109,6 +129,11 @@ def _kind(
     if kind is None:
         kind = error_class(code) if isinstance(code, int) else errors.Unavailable
     return errors.QuotaExceeded if _is_of_the_day(details) else kind
+
+
+def _status(code: Any) -> str | None:
+    """Return the status that *code* stands for, if it is not one of HTTP."""
+    return GRPC[code] if isinstance(code, int) and 0 < code < len(GRPC) else None
 
 
 def _is_of_the_day(details: Iterable[Json]) -> bool:

@@ -22,7 +22,7 @@ from pegboard import (
 )
 from pegboard.errors import InvalidRequest
 
-from ._thinking import thinking_config, thinking_of
+from .profiles import thinking_config, thinking_of
 
 if TYPE_CHECKING:
     from .options import GeminiOptions

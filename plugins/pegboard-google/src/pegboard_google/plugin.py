@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 from pegboard import LLMProvider, hookimpl
 from pegboard.contracts.chat import model_of
 
+from .profiles import capabilities_of
+
 if TYPE_CHECKING:
     from .options import GeminiOptions
 
-ALWAYS = frozenset(
-    {"temperature", "top_p", "seed", "stop", "json_schema", "tools", "images", "files"}
+CONTRACTS = (
+    "BatchChat",
+    "ChatModel",
+    "Embedder",
+    "ImageGenerator",
+    "ModelCatalog",
+    "StreamingChat",
+    "TokenCounter",
 )
 
 
@@ -23,8 +31,8 @@ def pegboard_llm_providers() -> list[LLMProvider]:
             name="gemini",
             factory="pegboard_google._model:GeminiModel",
             options="pegboard_google.options:GeminiOptions",
-            contracts={"ChatModel": 1, "StreamingChat": 1},
-            capabilities=capabilities,
+            contracts=dict.fromkeys(CONTRACTS, 1),
+            capabilities=_capabilities,
             install="pegboard-google",
             env={
                 "api_key": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
@@ -38,9 +46,5 @@ def pegboard_llm_providers() -> list[LLMProvider]:
     ]
 
 
-def capabilities(options: GeminiOptions) -> frozenset[str]:
-    """Return what the model of *options* can do."""
-    from ._thinking import thinking_of  # noqa: PLC0415 - only where a model is made
-
-    thinks = {"reasoning_effort"} if thinking_of(options.model).efforts else set()
-    return ALWAYS | thinks
+def _capabilities(options: GeminiOptions) -> frozenset[str]:
+    return capabilities_of(options.model)

@@ -1,4 +1,4 @@
-"""How models think: a row for each family, since no call tells."""
+"""What models can do and how they think, as far as their names tell."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 from pegboard.errors import Unsupported
 
+ALWAYS = frozenset(
+    {"temperature", "top_p", "seed", "stop", "json_schema", "tools", "images", "files"}
+)
 BUDGETS: Mapping[str, int] = {"low": 1024, "medium": 8192, "high": 24576}
 LEVELS = {level: level.upper() for level in ("low", "medium", "high")}
 
@@ -44,6 +47,13 @@ FAMILIES = (
     ),
 )
 NONE = Thinking(prefix="", efforts={})
+
+
+def capabilities_of(model: str) -> frozenset[str]:
+    """Return what *model* can be asked for."""
+    thinks = {"reasoning_effort"} if thinking_of(model).efforts else set()
+    edits = {"image_editing"} if "-image" in model else set()
+    return ALWAYS | thinks | edits
 
 
 def thinking_of(model: str) -> Thinking:
