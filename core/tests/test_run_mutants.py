@@ -74,7 +74,7 @@ class Notes:
     def __init__(self):
         self.called = []
         self.ended = []
-        self.is_blocking = False
+        self.is_blocking = threading.Event()
         self.go_on = threading.Event()
 
     async def note(self, number: int, seconds: float = 0.0) -> int:
@@ -97,7 +97,7 @@ class Notes:
 
     def block(self) -> bool:
         """Wait for the loop, and tell whether it went on."""
-        self.is_blocking = True
+        self.is_blocking.set()
         return self.go_on.wait(2)
 
     def tools(self):
@@ -268,8 +268,7 @@ def loop_is_not_blocked():
         given = {"llm": {"default": {"provider": "script"}}}
         llm = Pegboard.isolated(given, plugins=[script]).llm()
         run = asyncio.ensure_future(llm.run("Go.", tools=notes.tools()))
-        while not notes.is_blocking:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(notes.is_blocking.wait, 10)
         notes.go_on.set()
         return (await run).tool_uses[0].result.content
 
