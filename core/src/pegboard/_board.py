@@ -29,8 +29,10 @@ from .contracts.messenger import Messenger
 from .contracts.secret_store import SecretStore
 from .errors import CloseError, Problem, SettingsError
 from .health import Health, judged, measured
+from .health import composed as composed_health
 
 if TYPE_CHECKING:
+    from ._plan import Plan
     from ._plugins.loading import Plugin
     from ._settings.references import UnresolvedError
     from .stats import Stats
@@ -256,8 +258,10 @@ class Pegboard:
             address: self._instances.get_or_reason(address)
             for address in self._instances.addresses()
         }
-        found = await asyncio.gather(*map(self._health, made.values()))
-        return dict(zip(made, found, strict=True))
+        results = await asyncio.gather(*map(self._health, made.values()))
+        found = dict(zip(made, results, strict=True))
+        plans = [one.plan for one in made.values() if isinstance(one, Instance)]
+        return found | {plan.address: self._of_targets(plan, found) for plan in plans}
 
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""
@@ -291,6 +295,14 @@ class Pegboard:
             return judged(stats, self._clock())
         timeout = self._settings.top.health.timeout
         return await measured(ping, timeout, stats, instance.plan.secrets)
+
+    def _of_targets(self, plan: Plan, found: Mapping[str, Health]) -> Health:
+        """Return the health of the instance of *plan*, by that of its targets."""
+        if not plan.targets:
+            return found[plan.address]
+        targets = {one.address: self._of_targets(one, found) for one in plan.targets}
+        stats = self._accounts.of(plan.address).stats()
+        return composed_health(targets, plan.offer.provider.needs, stats)
 
     def _secret_store(self, name: str) -> SecretStore:
         return self.integration(name, SecretStore)

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .contracts.declare import Family
 
+Needs = Literal["any", "all", "first"]
 Reference = str | Callable[..., Any]
 """``"package.module:name"``, imported when it is needed, or the thing itself."""
 
@@ -81,6 +82,8 @@ class Provider:
     Its value is a list of names or a table by name. The instance then claims no more
     than all of them do, and ``[policy]`` acts on them, not on it again.
     """
+    needs: Needs = "all"
+    """Which of those must be up for it to be up."""
     apart: Callable[[Any], str | None] | None = None
     """
     What of a request fails apart from the rest: each such part has its own breaker.

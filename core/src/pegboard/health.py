@@ -4,7 +4,8 @@ Health: whether what is configured can be reached now.
 It is measured each time it is asked for, and nothing of it is kept. A provider may
 offer ``async def ping(self) -> str | None``: something that costs next to nothing,
 changes nothing, raises a ``CallError`` if calls would fail, and may say what it found.
-A provider without that is judged by the calls that it got lately.
+A provider without that is judged by the calls that it got lately, and one that is made
+of others by their health.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from .deadline import ends_at
 from .errors import CallError, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from .descriptors import Needs
     from .observers import BreakerState
     from .stats import Stats
 
@@ -80,6 +82,20 @@ def judged(stats: Stats, now: float) -> Health:
         status, reason = "up", f"a call was answered {answered:.0f} s ago"
     else:
         status, reason = "down", f"a call failed {failed:.0f} s ago: {stats.last_error}"
+    return Health(status=status, reason=reason, breaker=stats.breaker)
+
+
+def composed(targets: Mapping[str, Health], needs: Needs, stats: Stats) -> Health:
+    """Return the health of what is made of *targets*, of which it *needs* so many."""
+    needed = list(targets.items())[: 1 if needs == "first" else None]
+    found = {health.status for _, health in needed}
+    decisive: Status = "up" if needs == "any" else "down"
+    status: Status = found.pop() if len(found) == 1 else "unknown"
+    reason = ", ".join(f"{address} is {health.status}" for address, health in needed)
+    if decisive in found:
+        status = decisive
+    if stats.breaker == "open":
+        status, reason = "down", f"the breaker is open: {stats.last_error}"
     return Health(status=status, reason=reason, breaker=stats.breaker)
 
 

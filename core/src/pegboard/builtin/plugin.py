@@ -10,6 +10,8 @@ from pegboard.hooks import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pegboard.descriptors import Needs
+
 CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "audio": ("SpeechModel", "TranscriptionModel"),
     "batches": ("BatchChat",),
@@ -43,6 +45,7 @@ def pegboard_llm_providers() -> Sequence[LLMProvider]:
         _composite(
             "fallback",
             factory="fallback:Fallback",
+            needs="any",
             options="fallback:FallbackOptions",
             summary="llms in turn: the next where one has failed",
         ),
@@ -68,12 +71,14 @@ def pegboard_llm_providers() -> Sequence[LLMProvider]:
         _composite(
             "hedge",
             factory="hedge:Hedge",
+            needs="first",
             options="hedge:HedgeOptions",
             summary="llms, of which another is asked where an answer is late",
         ),
         _composite(
             "mirror",
             factory="mirror:Mirror",
+            needs="first",
             options="mirror:MirrorOptions",
             summary="an llm whose requests others get too, to compare them",
         ),
@@ -142,8 +147,14 @@ def pegboard_contracts() -> Sequence[str]:
     ]
 
 
-def _composite(
-    name: str, *, factory: str, options: str, summary: str, targets: str = "targets"
+def _composite(  # noqa: PLR0913 - they differ in all of this
+    name: str,
+    *,
+    factory: str,
+    options: str,
+    summary: str,
+    targets: str = "targets",
+    needs: Needs = "all",
 ) -> LLMProvider:
     """
     Return a model that is made of others.
@@ -158,6 +169,7 @@ def _composite(
         contracts={"ChatModel": 1, "StreamingChat": 1},
         capabilities=_all_there_are,
         targets=targets,
+        needs=needs,
         defaults={"policy": {"attempts": 1, "breaker": {"enabled": False}}},
         summary=summary,
     )
