@@ -1,0 +1,85 @@
+"""Values of types from real models, by settings alone."""
+
+from enum import Enum
+from typing import Annotated, Literal
+
+import pytest
+from pegboard import Pegboard, sync
+from pydantic import BaseModel, Field
+
+
+class Weather(Enum):
+    sunny = "sunny"
+    rainy = "rainy"
+
+
+class Forecast(BaseModel):
+    """The weather of a day."""
+
+    weather: Weather
+    degrees: int = Field(ge=-20, le=40)
+    will_freeze: bool = False
+
+
+class Week(BaseModel):
+    first: Forecast = Field(description="The first day.")
+    others: list[Literal["good", "bad"]] = Field(min_length=2, max_length=3)
+
+
+# The server's Responses API pays no attention to schemas.
+PROVIDERS = ["local", "openai-chat"]
+Few = Annotated[list[Forecast], Field(max_length=2)]
+QUESTION = "How will the weather be?"
+
+
+def settings(name, server):
+    """Return the settings of a provider with a real model."""
+    provider, _, api = name.partition("-")
+    service = {
+        "api": api,
+        "base_url": f"{server.url}/v1",
+        "api_key": server.key,
+        "model": "smollm2",
+    }
+    given = {"provider": provider, **(service if api else {})}
+    return {"llm": {"default": given}}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("form", [Week, Few, Weather | None])
+async def test_values_of_types(name, form, llama_server):
+    """A real model is held to the type: nested, wrapped, with references."""
+    async with Pegboard.isolated(settings(name, llama_server)) as board:
+        reply = await board.llm().complete(QUESTION, output=form, max_tokens=300)
+
+    assert is_of(reply.output, form)
+    assert reply.usage.output > 0
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_values_grow(name, llama_server):
+    """What is shown on the way is the beginning of what comes out."""
+    async with (
+        Pegboard.isolated(settings(name, llama_server)) as board,
+        board.llm().stream(QUESTION, output=Week, max_tokens=300) as stream,
+    ):
+        seen = [partial async for partial in stream.partial]
+
+    assert stream.output == Week.model_validate(seen[-1])
+    assert len(seen) > 2
+    assert all(seen[-1].keys() >= partial.keys() for partial in seen)
+
+
+def test_values_without_async(llama_server):
+    """The blocking twin does the same."""
+    with sync.Pegboard.isolated(settings("openai-chat", llama_server)) as board:
+        reply = board.llm().complete(QUESTION, output=Forecast, max_tokens=300)
+
+    assert isinstance(reply.output, Forecast)
+
+
+def is_of(value, form):
+    """Return whether *value* is one of *form*."""
+    if form is Few:
+        return all(isinstance(one, Forecast) for one in value)
+    return isinstance(value, form)
