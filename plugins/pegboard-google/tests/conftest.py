@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import time
 from base64 import b64encode
@@ -9,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from pegboard import ChatRequest, Context, Message, Pegboard
 from pegboard.testing import gemini_wire as wire
 from pegboard.testing._media import PICTURE
@@ -49,6 +56,25 @@ async def open_model(server: FaultServer) -> AsyncIterator[OpenModel]:
     yield make
     for model in opened:
         await model.aclose()
+
+
+@pytest.fixture(scope="session")
+def make_credentials() -> Callable[[str], str]:
+    """Return what makes a service account's key, whose tokens come from an address."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def make(address: str) -> str:
+        told = {
+            "type": "service_account",
+            "client_email": "robot@p-1.iam.gserviceaccount.com",
+            "private_key": text.decode(),
+            "private_key_id": "1",
+            "token_uri": f"{address}/token",
+        }
+        return json.dumps(told)
+
+    return make
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx2
-from google.auth import load_credentials_from_dict
 from google.genai import Client
 from google.genai.client import DebugConfig
 from google.genai.errors import APIError
 from google.genai.types import HttpOptions
+from google.oauth2.service_account import Credentials
 from pegboard.deadline import time_left
 from pegboard.errors import Authentication, InvalidReply
 
@@ -162,13 +162,21 @@ def base_url(options: GeminiOptions) -> str:
 
 
 def _credentials(options: GeminiOptions) -> Any:
-    """Return those of the settings; None leaves it to the SDK to find the machine's."""
+    """
+    Return those of the settings; None leaves it to the SDK to find the machine's.
+
+    Raises:
+        Authentication: They are of another kind.
+
+    """
     if options.credentials is None:
         return None
     try:
         told = json.loads(options.credentials.get_secret_value())
-    except ValueError:
-        msg = "credentials are not the JSON text of a key. Try file:PATH."
-        raise Authentication(msg, request_sent="no") from None  # it shows the text
-    loaded = load_credentials_from_dict(told, scopes=SCOPES)  # type: ignore[no-untyped-call]  # theirs
-    return loaded[0]
+        return Credentials.from_service_account_info(told, scopes=SCOPES)  # type: ignore[no-untyped-call]  # theirs
+    except (ValueError, TypeError, AttributeError):
+        msg = (
+            "credentials are not the JSON text of a service account's key. "
+            "Say where it is: credentials = 'file:PATH'."
+        )
+        raise Authentication(msg, request_sent="no") from None  # it may show the text

@@ -31,7 +31,7 @@ class GeminiOptions(Options):
     location: str = "global"
     """The region of Vertex AI that answers."""
     credentials: SecretStr | None = None
-    """The JSON text of a key for Vertex AI. Without it, the machine's own are used."""
+    """JSON text of a service account's key for Vertex AI; else the machine's own."""
     base_url: str | None = Field(default=None, pattern=r"^https?://.+")
     """Where the API is, up to and without its version."""
     api_version: str | None = None
