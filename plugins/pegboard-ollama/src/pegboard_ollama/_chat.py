@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -27,6 +26,7 @@ from pegboard import (
     Usage,
 )
 from pegboard.errors import ConnectionFailed, InvalidReply, Unsupported
+from pydantic_core import from_json
 
 from ._client import Lines
 from ._errors import reported
@@ -140,7 +140,7 @@ class ChatReader:
     def read(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Yield what *chunk* brings."""
         for line in self._lines.feed(chunk):
-            yield from self._part(checked(json.loads(line)))
+            yield from self._part(checked(from_json(line)))
 
     def finish(self) -> Iterator[StreamEvent]:
         """

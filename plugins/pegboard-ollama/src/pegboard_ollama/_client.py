@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import math
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import httpx
 from ollama import AsyncClient
+from pydantic_core import from_json
 
 if TYPE_CHECKING:
-    import httpx
-
     from .options import OllamaOptions
+
+Path = Literal["/api/chat", "/api/embed", "/api/pull", "/api/tags"]
+PATHS: tuple[Path, ...] = get_args(Path)
+CONNECTIONS = httpx.Limits(max_keepalive_connections=100)
+"""As many as are called at once need not be made again; httpx would keep 20."""
 
 
 class Client(AsyncClient):
@@ -18,32 +25,39 @@ class Client(AsyncClient):
 
     The SDK's own methods lose what its models do not know: most of a tool's schema on
     the way there; headers, such as Retry-After, on the way back. So requests go through
-    the HTTP client that the SDK has made.
+    the HTTP client that the SDK has made, which is also what makes them cheap.
     """
 
-    def __init__(self, options: OllamaOptions) -> None:
-        super().__init__(options.host)
-        headers = self._client.headers
+    def __init__(self, options: OllamaOptions, connect_timeout: float) -> None:
+        super().__init__(options.host, limits=CONNECTIONS)
+        # Only making a connection is timed here: a call that takes too long for its
+        # policy is cancelled, which one more timer for each read would not improve.
+        connect = None if connect_timeout == math.inf else connect_timeout
+        self._extensions = {"timeout": httpx.Timeout(None, connect=connect).as_dict()}
+        self._urls = {path: httpx.URL(options.host + path) for path in PATHS}
+        self._headers = self._client.headers.copy()
         # The SDK puts OLLAMA_API_KEY there and has no way to leave it out.
-        headers.pop("authorization", None)
+        self._headers.pop("authorization", None)
         if options.api_key:
-            headers["authorization"] = f"Bearer {options.api_key.get_secret_value()}"
+            key = options.api_key.get_secret_value()
+            self._headers["authorization"] = f"Bearer {key}"
         for name, value in options.headers.items():
-            headers[name] = value.get_secret_value()
+            self._headers[name] = value.get_secret_value()
 
-    async def get(self, path: str, limits: httpx.Timeout) -> Any:
+    async def get(self, path: Path) -> Any:
         """Return the JSON at *path*."""
-        response = await self._client.get(path, timeout=limits)
-        return response.raise_for_status().json()
+        response = await self._client.send(self._prepared("GET", path))
+        return from_json(response.raise_for_status().content)
 
-    async def post(self, path: str, body: Any, limits: httpx.Timeout) -> Any:
+    async def post(self, path: Path, body: Any) -> Any:
         """Return the JSON that answers *body*."""
-        response = await self._client.post(path, json=body, timeout=limits)
-        return response.raise_for_status().json()
+        request = self._prepared("POST", path, _json(body))
+        response = await self._client.send(request)
+        return from_json(response.raise_for_status().content)
 
-    async def open(self, path: str, body: Any, limits: httpx.Timeout) -> httpx.Response:
+    async def open(self, path: Path, body: Any) -> httpx.Response:
         """Return the answer to *body* while it is still arriving. Close it."""
-        request = self._client.build_request("POST", path, json=body, timeout=limits)
+        request = self._prepared("POST", path, _json(body))
         response: httpx.Response = await self._client.send(request, stream=True)
         if response.is_success:
             return response
@@ -51,8 +65,18 @@ class Client(AsyncClient):
             await response.aread()
         finally:
             await response.aclose()
-        response.raise_for_status()
-        return response
+        return response.raise_for_status()
+
+    def _prepared(
+        self, method: str, path: Path, content: bytes | None = None
+    ) -> httpx.Request:
+        return httpx.Request(
+            method,
+            self._urls[path],
+            headers=self._headers,
+            content=content,
+            extensions=self._extensions,
+        )
 
 
 class Lines:
@@ -70,3 +94,7 @@ class Lines:
         """Return the lines that *chunk* completes, without those that are empty."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         return [line for line in lines if line.strip()]
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

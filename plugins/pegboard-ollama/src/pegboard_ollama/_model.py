@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,12 +15,11 @@ from pegboard import (
     PullProgress,
     Reply,
     StreamEvent,
-    time_left,
 )
 from pegboard.errors import CallError, NotFound
 
 from ._chat import ChatReader, body_of, reply_of
-from ._client import Client
+from ._client import Client, Path
 from ._embed import embed_body_of, embeddings_of
 from ._errors import KNOWN, is_missing, translated
 from ._models import entries_of
@@ -48,8 +46,8 @@ class OllamaModel:
         """Make a model. Does no I/O."""
         self._options = options
         self._clock = context.clock
-        self._connect_timeout = context.connect_timeout
-        self._clients = PerLoop(lambda: Client(options), Client.close)
+        make_client = partial(Client, options, context.connect_timeout)
+        self._clients = PerLoop(make_client, Client.close)
         make_pulls = partial(Pulls, options, context, self._clients.get, self._has)
         self._pulls = PerLoop(make_pulls, Pulls.aclose)
 
@@ -109,7 +107,7 @@ class OllamaModel:
         """Return all models that the server has."""
         try:
             client = await self._clients.get()
-            return entries_of(await client.get("/api/tags", self._limits()))
+            return entries_of(await client.get("/api/tags"))
         except KNOWN as error:
             raise self._translated(error, {}) from error
 
@@ -127,29 +125,23 @@ class OllamaModel:
 
     async def _asked(
         self,
-        ask: Callable[[Client, str, Any, httpx.Timeout], Awaitable[Answer]],
-        path: str,
+        ask: Callable[[Client, Path, Any], Awaitable[Answer]],
+        path: Path,
         body: Mapping[str, Any],
     ) -> Answer:
         """Return the answer to *body*, after a pull if the model is missing."""
         client = await self._clients.get()
         try:
-            return await ask(client, path, body, self._limits())
+            return await ask(client, path, body)
         except httpx.HTTPStatusError as error:
             if not (self._options.auto_pull and is_missing(error.response)):
                 raise
         pulls = await self._pulls.get()
         await pulls.missing(body["model"]).wait()
-        return await ask(client, path, body, self._limits())
+        return await ask(client, path, body)
 
     async def _has(self, model: str) -> bool:
         return _is_in(await self.list_models(), model)
-
-    def _limits(self) -> httpx.Timeout:
-        """Return what bounds the time of a request."""
-        total = time_left()
-        connect = min(self._connect_timeout, math.inf if total is None else total)
-        return httpx.Timeout(total, connect=None if connect == math.inf else connect)
 
     def _translated(
         self, error: Exception, body: Mapping[str, Any], *, in_stream: bool = False

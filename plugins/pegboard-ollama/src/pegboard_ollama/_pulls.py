@@ -8,15 +8,14 @@ one data folder, one pulls and the others wait until it has.
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import aclosing
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from loguru import logger
 from pegboard import PullProgress
 from pegboard.errors import ConnectionFailed, NotFound, Timeout
+from pydantic_core import from_json
 
 from ._client import Lines
 from ._disk import Disk, Layers, size
@@ -115,8 +114,7 @@ class Pulls:
         self._log.info("Pulling {}.", pull.model)
         reading = Reading(pull.model, self._disk)
         client = await self._get_client()
-        limits = httpx.Timeout(None, connect=_finite(self._context.connect_timeout))
-        answer = await client.open("/api/pull", {"model": pull.model}, limits)
+        answer = await client.open("/api/pull", {"model": pull.model})
         async with aclosing(answer):
             async for chunk in answer.aiter_bytes():
                 for progress in reading.read(chunk):
@@ -155,7 +153,7 @@ class Reading:
             NotFound: The server cannot pull the model, or there is no room for it.
 
         """
-        return [self._part(json.loads(line)) for line in self._lines.feed(chunk)]
+        return [self._part(from_json(line)) for line in self._lines.feed(chunk)]
 
     def is_next_step(self) -> bool:
         """Return whether the log should hear of it again."""
@@ -191,7 +189,3 @@ class Reading:
         if layers.add(part):
             self._disk.check(self._model, layers.total - layers.completed)
         return PullProgress(self._status, layers.completed, layers.total)
-
-
-def _finite(seconds: float) -> float | None:
-    return None if seconds == float("inf") else seconds
