@@ -197,6 +197,26 @@ def test_leaving_the_loop_cancels_what_is_under_way():
     assert (service.running, service.cancelled) == (0, 25)
 
 
+def test_leaving_the_loop_waits_for_what_was_cancelled():
+    """What a call does in its ``finally`` is done before the next statement."""
+    closed = []
+
+    async def call(item):
+        try:
+            await asyncio.sleep(item)
+        finally:
+            await asyncio.sleep(3)
+            closed.append(item)
+
+    async def main():
+        async with aclosing(aiter(gather(call, [1, 9, 9]))) as outcomes:
+            async for _ in outcomes:
+                break
+        return list(closed)
+
+    assert run_virtual(main()) == [1, 9, 9]
+
+
 def test_broken_items_end_it_after_what_they_brought():
     """Their error is no call's: it is raised, and nothing goes on."""
     service = Service()

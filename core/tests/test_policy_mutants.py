@@ -6,7 +6,9 @@ a mistake put in, it fails the one that is named beside it.
 """
 
 import asyncio
+import gc
 import time
+import warnings
 from contextlib import aclosing
 
 import pytest
@@ -188,6 +190,17 @@ def outage_is_left_alone():
     assert len(service.calls) == 3
 
 
+def refused_call_is_not_begun():
+    """There was no attempt, and no coroutine is left that nobody awaits."""
+    call = governed(Service(*down(1)), **ONE_ATTEMPT, breaker={"failures": 1})
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        found = [(type(error), error.attempts) for error in outcomes(call, 2)]
+        gc.collect()
+    assert found == [(errors.Unavailable, 1), (errors.CircuitOpen, 0)]
+    assert complaints == []
+
+
 def stream_that_breaks_has_failed():
     """A good beginning does not make a good stream."""
 
@@ -334,6 +347,7 @@ CHECKS = (
     stream_that_has_begun_is_not_begun_again,
     outage_is_not_answered_by_a_storm,
     outage_is_left_alone,
+    refused_call_is_not_begun,
     stream_that_breaks_has_failed,
     throttling_is_no_failure,
     throttling_is_no_success,
@@ -555,6 +569,17 @@ def counts_what_is_made(inner, *given):
     return step
 
 
+def begins_before_it_asks(inner, *given):
+    """Make the coroutine of the attempt, then ask whether it may be made."""
+
+    async def step(call, args, kwargs):
+        begun = inner(call, args, kwargs)
+        right = RIGHT_BREAK(lambda *_: begun, *given)
+        return await right(call, args, kwargs)
+
+    return step
+
+
 def counts_what_begins(inner, *given):
     """Break the circuit by how streams begin."""
     right = guards.break_circuit(inner, *given)
@@ -595,6 +620,7 @@ def judged_as(outcome, *kinds):
 
 
 RIGHT_OUTCOME, RIGHT_STREAM = guards.outcome_of, stack._stream
+RIGHT_BREAK = guards.break_circuit
 OTHERS = {
     "counts twice": (target, "Breaker", CountsTwice, failures_count_once),
     "hears the dead": (target, "Breaker", HearsTheDead, late_success_closes_nothing),
@@ -613,6 +639,10 @@ OTHERS = {
     "never trips on coroutines": (
         *(stack, "break_circuit", counts_what_is_made),
         outage_is_left_alone,
+    ),
+    "begins before it asks": (
+        *(stack, "break_circuit", begins_before_it_asks),
+        refused_call_is_not_begun,
     ),
     "sees no stream break": (
         *(stack, "break_circuit", counts_what_begins),
