@@ -16,28 +16,43 @@ OpenBoard = Callable[..., Pegboard]
 HELLO = Scripted.events(*wire.message_stream("Hel", "lo."))
 
 
-def processes() -> set[int]:
-    """Return the processes of Claude Code that run on behalf of this one."""
-    return {int(entry.name) for entry in Path("/proc").iterdir() if _is_ours(entry)}
+def processes() -> dict[int, int]:
+    """Return the processes of Claude Code on this machine, with their parents."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            status = entry.joinpath("stat").read_text().rpartition(")")[2].split()
+            command = entry.joinpath("cmdline").read_bytes()
+        except OSError:  # gone since
+            continue
+        if status[0] != "Z" and b"stream-json" in command:
+            found[int(entry.name)] = int(status[1])
+    return found
 
 
-def _is_ours(entry: Path) -> bool:
-    try:
-        status = entry.joinpath("stat").read_text().rpartition(")")[2].split()
-        command = entry.joinpath("cmdline").read_bytes()
-    except (OSError, IndexError):
-        return False
-    is_alive, parent = status[0] != "Z", int(status[1])
-    return is_alive and parent in {os.getpid(), 1} and b"stream-json" in command
+def ours() -> set[int]:
+    """Return those that are children of this process."""
+    return {pid for pid, parent in processes().items() if parent == os.getpid()}
+
+
+@pytest.fixture
+def running() -> Callable[[], set[int]]:
+    """Return what returns the processes of Claude Code that this one has."""
+    return ours
+
+
+@pytest.fixture
+def everywhere() -> Callable[[], set[int]]:
+    """Return what returns the processes of Claude Code that anybody has."""
+    return lambda: {*processes()}
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Run in a folder of its own, and leave no process behind."""
     monkeypatch.chdir(tmp_path)
-    before = processes()
     yield tmp_path
-    assert processes() <= before
+    assert ours() == set()
 
 
 @pytest.fixture
@@ -54,9 +69,7 @@ async def server() -> AsyncIterator[FaultServer]:
 
 
 @pytest.fixture
-async def open_model(
-    server: FaultServer, tmp_path: Path
-) -> AsyncIterator[OpenModel]:
+async def open_model(server: FaultServer, tmp_path: Path) -> AsyncIterator[OpenModel]:
     """Return what makes models that talk to the server, closed at the end."""
     opened = []
 

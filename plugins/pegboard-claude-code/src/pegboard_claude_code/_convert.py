@@ -131,6 +131,12 @@ class Reading:
         """Whether the answer has ended before its end, so that no more may come."""
         return self._stop_reason in CUT
 
+    @property
+    def lacks_structure(self) -> bool:
+        """Whether it has ended in words where JSON was asked for."""
+        result = self.result if self._structured else None
+        return result is not None and result.structured_output is None
+
     def events(self, message: SdkMessage) -> Iterator[Event]:
         """Yield what *message* brings."""
         if isinstance(message, StreamEvent):

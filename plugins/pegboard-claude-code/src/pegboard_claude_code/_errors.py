@@ -115,6 +115,21 @@ def too_slow(seconds: float) -> CallError:
     return errors.Timeout(msg, request_sent="no")
 
 
+def unstructured() -> CallError:
+    """Return the error of an answer in words where JSON was asked for."""
+    msg = f"{SERVICE} ended without an answer that fits the schema."
+    return errors.InvalidReply(msg, request_sent="yes")
+
+
+def no_effort(model: str | None) -> CallError:
+    """Return the error of a call that asks *model* for what it does not know."""
+    msg = (
+        f"The model {model} knows no reasoning_effort. "
+        "Leave it out, or ask a newer model."
+    )
+    return errors.Unsupported(msg)
+
+
 def _kind(
     result: sdk.ResultMessage | sdk.ResultError, named: str | None
 ) -> type[CallError]:

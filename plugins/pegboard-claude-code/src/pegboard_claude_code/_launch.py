@@ -33,6 +33,8 @@ INHERITED = (
 """Variables of this process that Claude Code gets to see."""
 OF_A_LOGIN = ("HOME", "USER", "CLAUDE_CONFIG_DIR", "APPDATA", "LOCALAPPDATA")
 """Where the account of the user is found, who also may have moved it."""
+FOLDERS = ("HOME", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_TMPDIR")
+"""Where Claude Code writes."""
 QUIET: Mapping[str, str] = {
     "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -42,14 +44,12 @@ QUIET: Mapping[str, str] = {
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
     "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
     "CLAUDE_CODE_DISABLE_MODEL_ACCESS_FALLBACK": "1",
-    # Fields that only the newest API knows make it ask again without them.
-    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
     # Work that goes on after the answer would end up in the next one.
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
 }
 FORMATS = (
     *("--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
-    "--include-partial-messages",
+    *("--include-partial-messages", "--thinking-display=summarized"),
 )
 ISOLATED = ("--setting-sources=", "--strict-mcp-config", "--no-session-persistence")
 """No settings files, thus no hooks; no MCP servers; no record of conversations."""
@@ -85,9 +85,8 @@ class Launcher:
         """Return with what Claude Code is started to answer *request*."""
         options = _options_for(request, self._options)
         flags = (*_conduct(options), *_permissions(options), *_task(request, options))
-        isolation = () if options.login else ("--bare",)
         return Launch(
-            command=(self.program, *FORMATS, *ISOLATED, *isolation, *flags),
+            command=(self.program, *FORMATS, *ISOLATED, _mode(options), *flags),
             cwd=self._cwd,
             environment=tuple(self._environment(request).items()),
         )
@@ -118,7 +117,7 @@ class Launcher:
         place = {"ANTHROPIC_BASE_URL": url} if url else {}
         if options.login:
             return {**_inherited(OF_A_LOGIN), **place}
-        own = {"HOME": str(self._home), "CLAUDE_CONFIG_DIR": str(self._home)}
+        own = {name: str(self._home) for name in FOLDERS}
         account = {"ANTHROPIC_API_KEY": key.get_secret_value()} if key else {}
         return {**own, **place, **account}
 
@@ -153,6 +152,13 @@ def _options_for(request: ChatRequest, options: ClaudeCodeOptions) -> ClaudeCode
         first = error.errors(include_input=False)[0]
         msg = f"extra of {PROVIDER}: {first['loc'][0]}: {first['msg']}."
         raise InvalidRequest(msg, request_sent="no") from None
+
+
+def _mode(options: ClaudeCodeOptions) -> str:
+    """Return the flag that leaves out what is found on the machine."""
+    # The bare mode, which adds nothing to the words of a call, has but a few tools and
+    # knows no login.
+    return "--safe-mode" if options.tools or options.login else "--bare"
 
 
 def _conduct(options: ClaudeCodeOptions) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pegboard.draft import Draft
 from pegboard.errors import CallError, ConnectionFailed
 
 from ._convert import Reading, conversation
-from ._errors import KNOWN, is_failure, reported, translated
+from ._errors import KNOWN, is_failure, reported, translated, unstructured
 from ._launch import Launcher
 from ._pool import Pool
 from ._process import ClaudeCodeProcess, version
@@ -30,6 +30,7 @@ class ClaudeCodeModel:
 
     def __init__(self, options: ClaudeCodeOptions, context: Context) -> None:
         """Make a model. Does no I/O."""
+        self._model = options.model
         self._has_tools = bool(options.tools)
         self._launcher = Launcher(options, context.data_folder)
         self._clock = context.clock
@@ -90,6 +91,8 @@ class ClaudeCodeModel:
         draft = Draft(request)
         pool = await self._pools.get()
         async with pool.session(launch, messages) as session:
+            if request.reasoning_effort is not None:
+                await session.check_effort(request.model or self._model)
             async with aclosing(session.ask(messages)) as answers:
                 async for answer in answers:
                     for event in reading.events(answer):
@@ -112,6 +115,8 @@ class ClaudeCodeModel:
             raise ConnectionFailed(msg)
         if result is not None and is_failure(result):
             raise reported(result, reading.error, wait=self._wait(reading))
+        if reading.lacks_structure:
+            raise unstructured()
         end = reading.finished(session.cost)
         session.cost = (result and result.total_cost_usd) or session.cost
         return end

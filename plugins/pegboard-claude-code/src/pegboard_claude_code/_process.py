@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
+import shutil
 import weakref
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from claude_agent_sdk import (
     Transport,
 )
 
+from ._ending import kill_all, tied
 from ._errors import not_started
 
 if TYPE_CHECKING:
@@ -53,15 +53,14 @@ class ClaudeCodeProcess(Transport):
 
     async def connect(self) -> None:
         """Start the process."""
+        self._check_place()
         self._complaints = TemporaryFile()  # noqa: SIM115 - close() closes it
         try:
             self._process = process = await self._start(self._complaints)
-        except FileNotFoundError as error:
-            raise self._not_found() from error
         except OSError as error:
             msg = f"{self._launch.command[0]} cannot be started: {error.strerror}"
             raise CLIConnectionError(msg) from error
-        self._reaper = weakref.finalize(self, _kill_all, process.pid)
+        self._reaper = weakref.finalize(self, kill_all, process.pid)
         if self._is_closed:
             await self.close()
             msg = "The process was closed while it started"
@@ -122,7 +121,7 @@ class ClaudeCodeProcess(Transport):
 
     async def _start(self, complaints: IO[bytes]) -> Process:
         return await asyncio.create_subprocess_exec(
-            *self._launch.command,
+            *tied(self._launch.command),
             stdin=PIPE,
             stdout=PIPE,
             stderr=complaints,
@@ -147,10 +146,14 @@ class ClaudeCodeProcess(Transport):
         self._complaints.seek(max(0, end - LAST_WORDS))
         return self._complaints.read().decode(errors="replace").strip()
 
-    def _not_found(self) -> CLIConnectionError:
-        if self._launch.cwd.is_dir():
-            return CLINotFoundError(cli_path=self._launch.command[0])
-        return CLIConnectionError(f"There is no folder {self._launch.cwd}")
+    def _check_place(self) -> None:
+        """Tell what is not there, which the system would tell less clearly."""
+        program, cwd = self._launch.command[0], self._launch.cwd
+        if shutil.which(program) is None:
+            raise CLINotFoundError(cli_path=program)
+        if not cwd.is_dir():
+            msg = f"There is no folder {cwd}"
+            raise CLIConnectionError(msg)
 
 
 async def version(program: str) -> str:
@@ -176,15 +179,6 @@ async def version(program: str) -> str:
     if process.returncode:
         raise not_started(ProcessError("it failed", exit_code=process.returncode))
     return told.decode(errors="replace").strip()
-
-
-def _kill_all(pid: int) -> None:
-    """Kill the process *pid* and those of its group, which it leads."""
-    with suppress(ProcessLookupError):
-        if hasattr(os, "killpg"):
-            os.killpg(pid, signal.SIGKILL)
-        else:
-            os.kill(pid, signal.SIGTERM)
 
 
 async def _next_line(stream: asyncio.StreamReader) -> bytes:

@@ -14,7 +14,7 @@ from claude_agent_sdk import (
 )
 
 from ._convert import turn
-from ._errors import not_started, too_slow
+from ._errors import no_effort, not_started, too_slow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -63,6 +63,17 @@ class Session:
             raise too_slow(self._connect_timeout) from error
         except Exception as error:  # the SDK raises bare ones
             raise not_started(error) from error
+
+    async def check_effort(self, model: str | None) -> None:
+        """
+        Raise ``Unsupported`` if *model* is known not to know how much to think.
+
+        Claude Code would leave the wish out without a word.
+        """
+        told = await self._client.get_server_info() or {}
+        for known in told.get("models", ()):
+            if known["value"] == model and not known.get("supportsEffort"):
+                raise no_effort(model)
 
     def can_continue(self, messages: Sequence[Message]) -> bool:
         """Return whether *messages* are what it has heard, and more."""
