@@ -111,18 +111,13 @@ async def test_stream_that_just_ends_was_cut(
 async def test_unreadable_event_is_an_invalid_reply(
     server: FaultServer, open_model: OpenModel, chunk: str
 ) -> None:
-    """Cut JSON, or JSON of another shape."""
-    go = asyncio.Event()
-    server.respond(Scripted.events(*STREAM[:4], go, server_sent_event(chunk)))
-    events = []
-
-    with pytest.raises(errors.InvalidReply) as caught:
-        async for event in open_model().stream(REQUEST):
-            events.append(event)
-            go.set()
+    """Cut JSON, or JSON of another shape; what came right before is handed on."""
+    steps = [*STREAM[:4], server_sent_event(chunk)]
+    events, error = await read(server, open_model(), b"".join(steps))
 
     assert events == [SO_FAR, TextDelta("Hel")]
-    assert caught.value.in_stream
+    assert isinstance(error, errors.InvalidReply)
+    assert error.in_stream
 
 
 @pytest.mark.parametrize(
@@ -140,18 +135,13 @@ async def test_unreadable_event_is_an_invalid_reply(
 async def test_error_within_a_stream_is_classified(
     server: FaultServer, open_model: OpenModel, told: str, kind: type[errors.CallError]
 ) -> None:
-    """By its type, since the status was 200."""
-    go = asyncio.Event()
-    server.respond(Scripted.events(*STREAM[:4], go, wire.error_event(told)))
-    events = []
+    """By its type, since the status was 200; what came before is handed on."""
+    steps = [*STREAM[:4], wire.error_event(told, "Busy.")]
+    events, error = await read(server, open_model(), b"".join(steps))
 
-    with pytest.raises(kind, match="It went wrong") as caught:
-        async for event in open_model().stream(REQUEST):
-            events.append(event)
-            go.set()
-
-    assert type(caught.value) is kind
-    assert (caught.value.code, caught.value.in_stream) == (told, True)
+    assert type(error) is kind
+    assert (error.code, error.in_stream, error.status) == (told, True, None)
+    assert "Busy." in str(error)
     assert events == [SO_FAR, TextDelta("Hel")]
 
 

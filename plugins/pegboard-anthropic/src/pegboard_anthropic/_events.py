@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator
 
     from httpx2 import Response
 
 
-async def events_of(answer: Response) -> AsyncGenerator[list[Any], None]:
-    """
-    Yield the JSON values of the events of *answer* as they arrive.
-
-    Raises:
-        ValueError: An event is not JSON.
-
-    """
+async def events_of(answer: Response) -> AsyncGenerator[list[str], None]:
+    """Yield what the events of *answer* say, as they arrive."""
     rest = b""
     async for piece in answer.aiter_bytes():
         *whole, rest = (rest + piece).replace(b"\r\n", b"\n").split(b"\n\n")
         if whole:
-            yield [json.loads(text) for text in map(_text, whole) if text]
+            yield [_text(event) for event in whole]
 
 
 def _text(event: bytes) -> str:
-    lines = event.split(b"\n")
-    told: Iterable[bytes] = (one[5:] for one in lines if one.startswith(b"data:"))
-    return b"\n".join(told).decode()
+    told = (one[5:] for one in event.split(b"\n") if one.startswith(b"data:"))
+    return b"\n".join(told).decode(errors="replace")

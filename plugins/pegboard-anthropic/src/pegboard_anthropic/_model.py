@@ -31,7 +31,7 @@ from ._service import Service
 from ._stream import StreamReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Iterable, Iterator
 
     from pegboard import Context
 
@@ -81,10 +81,11 @@ class AnthropicModel:
         began = False
         try:
             with self._translating():
-                async with aclosing(self._events(body)) as events:
-                    async for event in events:
-                        began = True
-                        yield event
+                async with aclosing(self._turns(body)) as arrivals:
+                    async for events in arrivals:
+                        for event in events:
+                            began = True
+                            yield event
         except CallError as error:
             error.in_stream = began
             raise
@@ -144,24 +145,26 @@ class AnthropicModel:
         self._lifecycle.used(body["model"])
         return body
 
-    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
+    async def _turns(
+        self, body: dict[str, Any]
+    ) -> AsyncGenerator[Iterable[StreamEvent], None]:
+        """Yield the events of each arrival, which must be read before the next."""
         usage = Usage()
         for turn in range(1, MOST_TURNS + 1):
             reader = StreamReader(usage)
             async with self._arrivals(body) as arrivals:
                 async for told in arrivals:
-                    for event in reader.read_all(told):
-                        yield event
+                    yield reader.read(told)
             finished = reader.finish()
             if not reader.is_paused or turn == MOST_TURNS:
-                yield finished
+                yield (finished,)
                 return
             body, usage = continued(body, reader.answer), finished.usage or usage
 
     @asynccontextmanager
     async def _arrivals(
         self, body: dict[str, Any]
-    ) -> AsyncGenerator[AsyncGenerator[list[Any], None], None]:
+    ) -> AsyncGenerator[AsyncGenerator[list[str], None], None]:
         async with (
             self._service.stream(MESSAGES, body) as answer,
             aclosing(events_of(answer)) as arrivals,

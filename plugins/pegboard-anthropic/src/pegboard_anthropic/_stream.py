@@ -75,19 +75,20 @@ class StreamReader:
         """Whether the answer goes on when it is sent back."""
         return self._answer.get("stop_reason") == PAUSED
 
-    def read_all(self, events: Iterable[Any]) -> Iterator[StreamEvent]:
-        """Yield what *events* bring; nothing for those whose type is not known."""
-        for event in events:
-            yield from self.read(event)
-
-    def read(self, event: Any) -> Events:
+    def read(self, events: Iterable[str]) -> Iterator[StreamEvent]:
         """
-        Return what *event* brings.
+        Yield what *events*, which are JSON, bring.
 
         Raises:
-            CallError: The event says that the request failed.
+            CallError: An event says that the request failed.
+            ValueError: An event is not JSON.
 
         """
+        for event in events:
+            if event:
+                yield from self._told(json.loads(event))
+
+    def _told(self, event: Any) -> Events:
         found = self._read(event)
         if found and not self._told_usage:
             # Not before: until something was said, the stream can be asked for again.
