@@ -32,7 +32,8 @@ from pegboard.errors import (
     PermissionDenied,
 )
 from pegboard.testing import gemini_wire as wire
-from pegboard_google._replies import FAILURES, FINISH_REASONS, StreamReader, reply_of
+from pegboard_google._replies import FAILURES, FINISH_REASONS, reply_of
+from pegboard_google._stream import StreamReader
 
 USAGE = Usage(input=7, cache_read=4, output=4, reasoning=3)
 

@@ -21,8 +21,9 @@ from pegboard import (
 from pegboard.draft import Draft
 from pegboard.errors import Unsupported
 from pegboard.testing import gemini_wire as wire
-from pegboard_google._replies import StreamReader, reply_of
+from pegboard_google._replies import reply_of
 from pegboard_google._requests import UNSIGNED, body_of
+from pegboard_google._stream import StreamReader
 from pegboard_google.options import GeminiOptions
 from pegboard_google.profiles import FAMILIES
 

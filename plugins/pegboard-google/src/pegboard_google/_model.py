@@ -29,8 +29,9 @@ from ._client import Connection
 from ._embeddings import config_of, contents_of, embeddings_of, texts_at_once
 from ._errors import KNOWN, translated
 from ._images import image_body, painted
-from ._replies import StreamReader, reply_of
+from ._replies import reply_of
 from ._requests import body_of, model_name
+from ._stream import StreamReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator

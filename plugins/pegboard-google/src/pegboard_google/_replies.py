@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pegboard import (
     File,
-    Finished,
     Image,
     Part,
-    PartDone,
     Reasoning,
-    ReasoningDelta,
     Reply,
-    StreamEvent,
     Text,
-    TextDelta,
     ToolCall,
-    ToolCallDelta,
     Usage,
-    UsageSoFar,
 )
 from pegboard.errors import (
     CallError,
-    ConnectionFailed,
     ContentFiltered,
     InvalidReply,
     InvalidRequest,
@@ -107,30 +98,20 @@ def reply_of(answer: Json, model: str) -> Reply:
         CallError: It ended in a way that is no reply.
 
     """
-    candidate = first_candidate(answer)
+    check(answer)
+    candidate = answer["candidates"][0]
     parts = tuple(map(_part, wire_parts(candidate)))
+    has_calls = any(isinstance(part, ToolCall) for part in parts)
     usage = answer.get("usageMetadata")
     return Reply(
         parts=parts,
-        finish_reason=_finish_reason(candidate.get("finishReason"), _has_calls(parts)),
+        finish_reason=finish_reason_of(
+            candidate.get("finishReason"), has_calls=has_calls
+        ),
         usage=usage_of(usage) if usage else Usage(estimated=True),
         model=answer.get("modelVersion") or model,
         provider_metadata={OWN: metadata_of(answer, candidate)},
     )
-
-
-def first_candidate(answer: Json) -> Json:
-    """
-    Return the reply within *answer*.
-
-    Raises:
-        CallError: It is an error.
-        ContentFiltered: The prompt is refused.
-
-    """
-    _check(answer)
-    candidate: Json = answer["candidates"][0]
-    return candidate
 
 
 def wire_parts(candidate: Json) -> list[Json]:
@@ -158,114 +139,30 @@ def usage_of(usage: Json) -> Usage:
     )
 
 
-class StreamReader:
-    """Makes events of the chunks of one stream."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._finish_reason: str | None = None
-        self._thoughts: list[str] = []
-        self._usage: Usage | None = None
-        self._metadata: dict[str, Any] = {}
-        self._has_calls = False
-
-    def read(self, chunk: Json) -> Iterator[StreamEvent]:
-        """Yield what *chunk* brings."""
-        _check(chunk)
-        self._model = chunk.get("modelVersion") or self._model
-        for candidate in chunk.get("candidates") or ():
-            self._metadata |= metadata_of(chunk, candidate)
-            self._finish_reason = candidate.get("finishReason") or self._finish_reason
-            for part in wire_parts(candidate):
-                yield from self._part(part)
-        usage = chunk.get("usageMetadata")
-        if usage and (so_far := usage_of(usage)) != self._usage:
-            self._usage = so_far
-            yield UsageSoFar(so_far)
-
-    def finish(self) -> Iterator[StreamEvent]:
-        """
-        Yield what is complete only at the end of the stream.
-
-        Raises:
-            ConnectionFailed: The stream ended before the reply did.
-
-        """
-        if self._finish_reason is None:
-            msg = "The stream ended before the reply did."
-            raise ConnectionFailed(msg)
-        finish_reason = _finish_reason(self._finish_reason, self._has_calls)
-        yield from self._thought()
-        yield Finished(
-            finish_reason=finish_reason,
-            model=self._model,
-            usage=self._usage,
-            provider_metadata={OWN: self._metadata},
-        )
-
-    def _part(self, part: Json) -> Iterator[StreamEvent]:
-        text = part.get("text")
-        if part.get("thought") and "thoughtSignature" not in part:
-            self._thoughts.append(text or "")
-            yield ReasoningDelta(text or "")
-            return
-        yield from self._thought()
-        if part.get("thought"):
-            yield ReasoningDelta(text or "")
-            yield PartDone(_opaque(part))
-        elif text is not None:
-            yield from _words(part)
-        elif "functionCall" in part:
-            self._has_calls = True
-            yield from _called(part)
-        else:
-            yield PartDone(_opaque(part))
-
-    def _thought(self) -> Iterator[StreamEvent]:
-        """Yield the thoughts so far as one part; only a signature keeps them apart."""
-        if self._thoughts:
-            yield PartDone(Reasoning("".join(self._thoughts)))
-            self._thoughts = []
-
-
-def _words(part: Json) -> Iterator[StreamEvent]:
-    """Yield text, and its signature after it, for which events of text have no room."""
-    if part["text"]:
-        yield TextDelta(part["text"])
-    if "thoughtSignature" in part:
-        yield PartDone(Reasoning("", provider_metadata={OWN: {"part": part}}))
-
-
-def _called(part: Json) -> Iterator[StreamEvent]:
-    call = _call(part)
-    yield ToolCallDelta(call.id, call.name, json.dumps(call.arguments))
-    yield PartDone(call)
-
-
 def _part(part: Json) -> Part:
     if part.get("thought"):
         return _thoughts(part)
     if "text" in part:
         return Text(part["text"], provider_metadata=_signature(part))
     if "functionCall" in part:
-        return _call(part)
+        return call_of(part)
     if "inlineData" in part:
-        return media_of(part["inlineData"])
-    return _opaque(part)
+        return _media(part["inlineData"])
+    return opaque(part)
 
 
 def _thoughts(part: Json) -> Reasoning:
     """Return thoughts; only those that are signed are wanted back."""
-    return _opaque(part) if "thoughtSignature" in part else Reasoning(part["text"])
+    return opaque(part) if "thoughtSignature" in part else Reasoning(part["text"])
 
 
-def _opaque(part: Json) -> Reasoning:
+def opaque(part: Json) -> Reasoning:
     """Return a part that goes back as it came, whatever it is."""
     text = part.get("text", "") if part.get("thought") else ""
     return Reasoning(text, provider_metadata={OWN: {"part": part}})
 
 
-def media_of(inline: Json) -> Image | File:
+def _media(inline: Json) -> Image | File:
     """Return what was painted or read aloud."""
     content, media_type = b64decode(inline["data"]), inline["mimeType"]
     if media_type.startswith("image/"):
@@ -273,7 +170,8 @@ def media_of(inline: Json) -> Image | File:
     return File(content, media_type)
 
 
-def _call(part: Json) -> ToolCall:
+def call_of(part: Json) -> ToolCall:
+    """Return the call in *part*, with an id of ours if the service gives none."""
     call = part["functionCall"]
     own = without_none(id=call.get("id"), thoughtSignature=part.get("thoughtSignature"))
     made = call.get("id") or f"call-{uuid4().hex}"
@@ -287,11 +185,15 @@ def _signature(part: Json) -> dict[str, dict[str, str]]:
     return {OWN: {"thoughtSignature": part["thoughtSignature"]}}
 
 
-def _has_calls(parts: Iterable[Part]) -> bool:
-    return any(isinstance(part, ToolCall) for part in parts)
+def check(answer: Json) -> None:
+    """
+    Refuse an *answer* that cannot have a reply in it.
 
+    Raises:
+        CallError: It is an error.
+        ContentFiltered: The prompt is refused.
 
-def _check(answer: Json) -> None:
+    """
     if "error" in answer:
         raise reported(answer)
     reason = (answer.get("promptFeedback") or {}).get("blockReason")
@@ -300,7 +202,7 @@ def _check(answer: Json) -> None:
         raise ContentFiltered(msg, request_sent="yes", code=reason)
 
 
-def _finish_reason(reason: str | None, has_calls: bool) -> FinishReason:  # noqa: FBT001 - a fact of the reply
+def finish_reason_of(reason: str | None, *, has_calls: bool) -> FinishReason:
     """
     Return why the reply ended.
 
