@@ -22,6 +22,7 @@ from pegboard._plugins.registry import Registry
 from pegboard._settings.settings import (
     AlertSettings,
     BurnSettings,
+    CallsSettings,
     HealthSettings,
     PluginSettings,
     SloSettings,
@@ -242,6 +243,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "health": lambda: fields(HealthSettings),
     "stats": lambda: fields(StatsSettings),
     "alerts": lambda: fields(AlertSettings),
+    "calls": lambda: fields(CallsSettings),
     "slo": lambda: fields(SloSettings),
     "slo-fast": lambda: fields(BurnSettings),
     "slo-slow": lambda: fields(SlowBurnSettings),

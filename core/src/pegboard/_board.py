@@ -282,7 +282,7 @@ class Pegboard:
         for llm in self._llms.values():
             llm._closed = True  # noqa: SLF001 - the board's own facade
         failures = await self._instances.aclose()
-        self._observing.close()
+        await self._observing.aclose()
         if failures:
             raise CloseError(failures)
 

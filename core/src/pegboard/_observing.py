@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ._accounts import Accounts
+    from ._call_log import CallLog
     from ._plugins.registry import Registry
     from ._settings.settings import Settings
     from .contracts.messenger import Messenger
@@ -38,6 +39,7 @@ class Observing:
         self._accounts = accounts
         self._alerts = _alerts(settings, clock, messenger)
         self._stats_file = self._new_stats_file()
+        self._call_log = self._new_call_log()
         self._observers: tuple[Observer, ...] | None = None
 
     def observers(self) -> tuple[Observer, ...]:
@@ -53,10 +55,12 @@ class Observing:
                 async with asyncio.timeout(self._settings.top.close_timeout):
                     await self._alerts.aclose()
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Write what is to be written last."""
         if self._stats_file:
             self._stats_file.close()
+        if self._call_log:
+            await self._call_log.aclose()
 
     def _own(self) -> Iterator[Observer]:
         yield from self._tracing()
@@ -66,6 +70,8 @@ class Observing:
             yield ServiceLevels(self._settings.top.slo, self.observers)
         if self._stats_file:
             yield self._stats_file
+        if self._call_log:
+            yield self._call_log
 
     def _theirs(self) -> Iterator[Observer]:
         for plugin in self._registry.used(self._settings.top.plugins.use):
@@ -86,6 +92,15 @@ class Observing:
             return None
         folder = self._settings.data_folder / "stats"
         return StatsFile(folder, every, self._clock, self._accounts.stats)
+
+    def _new_call_log(self) -> CallLog | None:
+        if not self._settings.top.calls.record:
+            return None
+        # Imports SQLite, which a program may do without.
+        from ._call_log import CallLog  # noqa: PLC0415
+
+        path = self._settings.data_folder / "calls" / "calls.sqlite"
+        return CallLog(path, self._settings.top.calls, self._clock)
 
 
 def _alerts(

@@ -99,6 +99,23 @@ class AlertSettings(BaseModel):
     """Seconds for which the same is not posted again about the same thing."""
 
 
+class CallsSettings(BaseModel):
+    """The log of calls to models, for ``pegboard calls`` to show."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    record: bool = False
+    """Whether every call to a model becomes a row of the log."""
+    content: bool = False
+    """Whether rows hold what was asked and said. It may be personal, and long."""
+    write_every: float = Field(default=2.0, gt=0)
+    """Seconds after which calls are in the log."""
+    keep_days: float = Field(default=30.0, gt=0)
+    """Days for which calls are kept."""
+    keep_calls: int = Field(default=100_000, ge=1)
+    """How many calls are kept at most: the latest."""
+
+
 class BurnSettings(BaseModel):
     """When bad calls come too fast: in a window and, still, in a short one."""
 
@@ -197,6 +214,8 @@ class TopLevel(BaseModel):
     """How it is found out whether instances can be reached."""
     stats: StatsSettings = StatsSettings()
     """Stats of programs, for ``pegboard stats`` to show."""
+    calls: CallsSettings = CallsSettings()
+    """The log of calls to models, for ``pegboard calls`` to show."""
     alerts: AlertSettings = AlertSettings()
     """Messages to people when calls go wrong."""
     slo: dict[Name, SloSettings] = {}

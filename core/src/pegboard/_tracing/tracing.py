@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics, trace
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
+from pegboard._content import conversation, offered, reply_of, words
 from pegboard.contracts.chat import ChatRequest
-from pegboard.draft import Draft
 from pegboard.errors import CallError
 from pegboard.observers import (
     ActivityEnded,
@@ -23,7 +23,6 @@ from pegboard.observers import (
 )
 
 from .activities import activity_attributes, activity_name
-from .content import asked, said
 from .conventions import (
     Attributes,
     Conventions,
@@ -91,7 +90,7 @@ class Tracing:
         if (kind := kind_of(call)) is not None:
             attributes |= request_attributes(call, kind, self._conventions)
         if self._has_words(call):
-            attributes |= asked(call.request)
+            attributes |= _asked(call.request)
             call.items = [] if call.streams else None
         span = self._tracer.start_span(
             span_name(call),
@@ -109,8 +108,8 @@ class Tracing:
         span = _span_of(call)
         answer = answer_attributes(call, result, self._conventions)
         span.set_attributes(answer)
-        if self._has_words(call):
-            span.set_attributes(said(_reply(call, call.request, result)))
+        if self._has_words(call) and (reply := reply_of(call, result)):
+            span.set_attribute("gen_ai.output.messages", words(reply))
         span.end()
         self._measures.take(call, elapsed, answer, usage_of(call, result))
 
@@ -168,11 +167,8 @@ def _retry(call: Call, error: CallError, wait: float) -> None:
     _span_of(call).add_event("pegboard.retry", event)
 
 
-def _reply(call: Call, request: ChatRequest, result: Any) -> Any:
-    """Return the whole reply, also where it came in pieces."""
-    if call.items is None:
-        return result
-    draft = Draft(request)
-    for item in call.items:
-        draft.add(item)
-    return draft.reply()
+def _asked(request: ChatRequest) -> Attributes:
+    found = {"gen_ai.input.messages": conversation(request)}
+    if request.tools:
+        found["gen_ai.tool.definitions"] = offered(request)
+    return found

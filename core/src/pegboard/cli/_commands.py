@@ -122,6 +122,28 @@ def stats(place: Place, *, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--address", help="Only calls of this instance, such as llm.default.")
+@click.option("--model", help="Only calls that this model answered.")
+@click.option("--failed", is_flag=True, help="Only calls that failed.")
+@click.option("--since", metavar="TIME", help="Only the last 90s, 15m, 6h or 7d.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many calls at most, the latest.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.pass_obj
+def calls(place: Place, /, **given: Any) -> None:
+    """Show calls to models, if the settings have them recorded."""
+    from . import _calls  # noqa: PLC0415 - only what runs is imported
+
+    _calls.run(place, **given)
+
+
+@cli.command()
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj

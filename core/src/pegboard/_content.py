@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pegboard.contracts.chat import (
+from .contracts.chat import (
+    ChatRequest,
     File,
     Image,
     Reasoning,
@@ -14,33 +15,44 @@ from pegboard.contracts.chat import (
     ToolCall,
     ToolResult,
 )
+from .draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pegboard.contracts.chat import ChatRequest, Message, Part, Tool
-
-    from .conventions import Attributes
+    from .contracts.chat import Message, Part, Tool
+    from .observers import Call
 
 FINISH_REASONS = {"tool_calls": "tool_call"}
 """Where messages have another word than we do."""
 
 
-def asked(request: ChatRequest) -> Attributes:
-    """Return the conversation of *request*, and the tools it offers."""
-    found = {"gen_ai.input.messages": _text([_turn(one) for one in request.messages])}
-    if request.tools:
-        found["gen_ai.tool.definitions"] = _text([_tool(one) for one in request.tools])
-    return found
+def conversation(request: ChatRequest) -> str:
+    """Return what *request* says, turn by turn."""
+    return _text([_turn(one) for one in request.messages])
 
 
-def said(reply: Any) -> Attributes:
+def offered(request: ChatRequest) -> str:
+    """Return the tools that *request* offers."""
+    return _text([_tool(one) for one in request.tools])
+
+
+def words(reply: Reply) -> str:
     """Return the words and calls of *reply*."""
-    if not isinstance(reply, Reply):
-        return {}
     reason = FINISH_REASONS.get(reply.finish_reason, reply.finish_reason)
-    turn = _turn(reply.message) | {"finish_reason": reason}
-    return {"gen_ai.output.messages": _text([turn])}
+    return _text([_turn(reply.message) | {"finish_reason": reason}])
+
+
+def reply_of(call: Call, result: object) -> Reply | None:
+    """Return the whole reply of *call*, also where it came in pieces."""
+    if isinstance(result, Reply):
+        return result
+    if not call.items or not isinstance(call.request, ChatRequest):
+        return None
+    draft = Draft(call.request)
+    for item in call.items:
+        draft.add(item)
+    return draft.reply()
 
 
 def _turn(message: Message) -> dict[str, Any]:
