@@ -84,3 +84,20 @@ async def test_error_of_the_server_is_classified(ask: Any) -> None:
         await ask("Fail")
 
     assert (caught.value.status, caught.value.retry_after) == (429, 7)
+
+
+async def test_a_run_calls_the_tools_itself(llm: LLM) -> None:
+    """The loop of the facade sends thoughts and results back, or would be refused."""
+    measured = []
+
+    def measure(answer: str, certain: bool) -> str:  # noqa: FBT001 - the model's words
+        """Measure how warm something is."""
+        measured.append((answer, certain))
+        return "20 degrees"
+
+    run = await llm.run(
+        PLACES, tools=[measure], reasoning_effort="low", max_tokens=4000
+    )
+
+    assert sorted(measured) == [("fire", True), ("ice", True)]
+    assert "fire" in run.text

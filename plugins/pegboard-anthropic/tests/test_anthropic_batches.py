@@ -200,6 +200,19 @@ async def test_results_are_replies_or_errors(
     ]
 
 
+async def test_one_unusable_reply_spoils_no_other(
+    server: FaultServer, open_model: OpenModel
+) -> None:
+    """It is that request's error."""
+    call = {**wire.tool_use("look", {}), "input": "no object"}
+    bad, good = wire.message(call), wire.message()
+    server.respond(lines(*({"type": "succeeded", "message": m} for m in (bad, good))))
+    first, second = [one async for one in open_model().batch_results("b")]
+
+    assert isinstance(first.error, errors.InvalidReply)
+    assert second.reply is not None
+
+
 async def test_results_that_break_off_are_a_lost_connection(
     server: FaultServer, open_model: OpenModel
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anthropic import AsyncAnthropic
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -16,6 +17,8 @@ from pegboard.errors import RateLimited, Timeout, Unsupported
 from pegboard.testing import anthropic_wire as wire
 from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.fault_server import Fault, FaultServer, Received, Scripted
+from pegboard_anthropic._client import Client
+from pegboard_anthropic.options import AnthropicOptions
 
 if TYPE_CHECKING:
     from pegboard_anthropic._model import AnthropicModel
@@ -107,21 +110,25 @@ async def test_long_replies_need_no_stream(
 
 
 async def test_sdk_traces_nothing(
-    server: FaultServer,
-    open_model: OpenModel,
-    hello: ChatRequest,
-    monkeypatch: pytest.MonkeyPatch,
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The span of the call is made by the board; two would count it twice."""
+    """The span of a call is the board's; what the SDK makes unasked is no second."""
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
     monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "true")
+    server.respond(*[ANSWER] * 2)
+    options = AnthropicOptions(model="m", api_key="k", base_url=server.url)
+    ask: Any = {"model": "m", "max_tokens": 1, "messages": []}
+    made = []
 
-    await sent(server, open_model(), hello)
+    for client in (Client(options), AsyncAnthropic(api_key="k", base_url=server.url)):
+        async with client:
+            await client.messages.create(**ask)
+        made.append(len(spans.get_finished_spans()))
 
-    assert spans.get_finished_spans() == ()
+    assert made == [0, 1]
 
 
 async def test_only_the_policy_retries(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pegboard import Batch, BatchItem, BatchResult
-from pegboard.errors import InvalidRequest, Unavailable
+from pegboard.errors import CallError, InvalidRequest, Unavailable
 
 from ._errors import reported
 from ._reply import reply_of
@@ -66,11 +66,19 @@ def result_of(told: Json) -> BatchResult:
     name, result = told["custom_id"], told["result"]
     kind = result["type"]
     if kind == "succeeded":
-        return BatchResult(name, reply=reply_of([result["message"]]))
+        return _answered(name, result["message"])
     if kind in UNANSWERED:
         error = Unavailable(UNANSWERED[kind], request_sent="no", code=kind)
         return BatchResult(name, error=error)
     return BatchResult(name, error=reported(result.get("error")))
+
+
+def _answered(name: str, message: Json) -> BatchResult:
+    """Return the result that *message* is; if it is of no use, the others may be."""
+    try:
+        return BatchResult(name, reply=reply_of([message]))
+    except CallError as error:
+        return BatchResult(name, error=error)
 
 
 def _ended(counts: Mapping[str, int]) -> BatchState:
