@@ -124,6 +124,15 @@ async def test_empty_conversation_is_refused():
     assert script.requests == []
 
 
+async def test_none_leaves_a_parameter_out():
+    """Who has nothing to say of a parameter may say so."""
+    script = Script(text="hi")
+    nothing = dict.fromkeys(["schema", "temperature", "max_tokens", "system"])
+
+    assert (await llm_of(script).complete("hi", **nothing)).text == "hi"
+    assert script.requests == [ChatRequest(messages=(Message.of("user", "hi"),))]
+
+
 async def test_misspelt_parameter_is_refused():
     """A parameter that does not exist is named, with the nearest that does."""
     with pytest.raises(errors.InvalidRequest, match="Did you mean 'max_tokens'"):

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from ._abilities import Abilities
-from ._activities import Activities
 from ._batches import Batches
 from ._bounds import parted
+from ._claims import honoured
 from ._corrections import CORRECTIONS, fitting
 from ._output import Fitting, JsonObject, Output, Taken, through, typed
-from ._prompt import DROPPABLE, needs_of, request_of
-from ._run import Loop, runnable
+from ._prompt import request_of
+from ._run import looped, runnable
 from ._stream import ReplyStream, TypedStream
-from ._toolbox import Toolbox
 from .contracts.chat import ChatRequest, Reply, Usage
 from .deadline import shared_deadline
 from .draft import Draft, estimated_usage
-from .errors import CallError, Unsupported
+from .errors import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from typing_extensions import TypeForm, Unpack
 
-    from ._bounds import Bounds, RunParameters
+    from ._bounds import RunParameters
     from ._corrections import Expected
     from ._output import TypedReply
     from ._prompt import Parameters, Prompt
@@ -100,17 +99,17 @@ class LLM(Abilities):
 
         """
         self._refuse_without("chat", "complete")
+        if output is None and parameters.get("schema") is None:
+            request, dropped = self._request("complete", prompt, parameters)
+            return await self._answer(request, dropped)
         with self._placing("complete"):
-            if output is not None:
-                form = Output(output)
-                given = through(form, parameters, self.capabilities)
-                reply, value = await self._fitting(given, prompt, form, corrections)
-                return typed(reply, value)
-            if "schema" in parameters:
+            if output is None:
                 fit = Fitting(parameters["schema"])
                 return (await self._fitting(parameters, prompt, fit, corrections))[0]
-        request, dropped = self._request("complete", prompt, parameters)
-        return await self._answer(request, dropped)
+            form = Output(output)
+            given = through(form, parameters, self.capabilities)
+            reply, value = await self._fitting(given, prompt, form, corrections)
+            return typed(reply, value)
 
     async def complete_json(
         self,
@@ -219,7 +218,13 @@ class LLM(Abilities):
             taken = None if output is None else Taken(Output(output))
             given["tools"] = runnable(given.get("tools", ()), taken)
             request, dropped = self._request("run", prompt, given)
-            return await self._loop(request, dropped, bounds, taken)
+            return await looped(
+                self._model,
+                request,
+                answer=lambda request: self._answer(request, dropped),
+                bounds=bounds,
+                taken=taken,
+            )
 
     async def count_tokens(
         self, prompt: Prompt, **parameters: Unpack[Parameters]
@@ -236,32 +241,6 @@ class LLM(Abilities):
         request, _ = self._request("count_tokens", prompt, parameters)
         tokens: int = await self._model.handle.count_tokens(request)
         return tokens
-
-    async def _loop(
-        self,
-        request: ChatRequest,
-        dropped: tuple[str, ...],
-        bounds: Bounds,
-        taken: Taken[Any] | None,
-    ) -> Run:
-        model = self._model
-        activities = Activities(model.observers, model.address, model.provider)
-        toolbox = Toolbox(
-            request.tools,
-            parallel=bounds.parallel,
-            activities=activities,
-            secrets=model.secrets,
-        )
-        loop = Loop(
-            request,
-            answer=lambda request: self._answer(request, dropped),
-            toolbox=toolbox,
-            bounds=bounds,
-            spending=bounds.spending(model.provider, request.model or model.model),
-            taken=taken,
-        )
-        with activities.run(request):
-            return await loop.go()
 
     async def _answer(
         self, request: ChatRequest, dropped: tuple[str, ...] = ()
@@ -302,33 +281,7 @@ class LLM(Abilities):
         self, operation: str, prompt: Prompt, parameters: Parameters
     ) -> tuple[ChatRequest, tuple[str, ...]]:
         """Return what to send, and the names of what is left out of it."""
-        with self._placing(operation):
-            return self._refuse_or_drop(request_of(prompt, parameters))
-
-    def _refuse_or_drop(
-        self, request: ChatRequest
-    ) -> tuple[ChatRequest, tuple[str, ...]]:
-        needs = dict(needs_of(request))
-        lacking = [n for n, need in needs.items() if need not in self.capabilities]
-        dropped = tuple(n for n in lacking if n in DROPPABLE)
-        if self._model.drops_unsupported and len(dropped) == len(lacking):
-            return replace(request, **{n: DROPPABLE[n] for n in dropped}), dropped
-        if lacking:
-            raise Unsupported(self._refusal(lacking, needs))
-        return request, ()
-
-    def _refusal(self, lacking: Iterable[str], needs: Mapping[str, str]) -> str:
-        able = ", ".join(sorted(self.capabilities)) or "none of the optional parameters"
-        hint = (
-            f' Leave it out, or set on_unsupported = "drop" in [{self.address}].'
-            if all(name in DROPPABLE for name in lacking)
-            else " Use another provider."
-        )
-        names = ", ".join(
-            name if name == needs[name] else f"{name} ({needs[name]})"
-            for name in lacking
-        )
-        return (
-            f"{self._model.provider} does not support {names} with these settings. "
-            f"It supports {able}.{hint}"
-        )
+        try:
+            return honoured(request_of(prompt, parameters), self._model)
+        except CallError as error:
+            raise self._placed(error, operation) from error.__cause__

@@ -101,7 +101,7 @@ def request_of(prompt: Prompt, parameters: Parameters) -> ChatRequest:
     _check_names(given)
     system = given.pop("system", None)
     stop = given.pop("stop", ())
-    if "schema" in given:
+    if given.get("schema") is not None:
         checked_schema(given["schema"])
     request = ChatRequest(
         messages=_messages(prompt, system),

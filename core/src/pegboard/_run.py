@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._activities import Activities
 from ._corrections import HOPELESS
 from ._output import ANSWER, Taken
+from ._toolbox import Toolbox, ToolUse
 from .contracts.chat import ChatRequest, Message, Reply, Usage
 from .deadline import shared_deadline
 from .errors import (
@@ -23,8 +25,8 @@ from .tools import as_tools
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from ._abilities import Model
     from ._bounds import Bounds, Spending
-    from ._toolbox import Toolbox, ToolUse
     from .contracts.chat import Tool, ToolCall
 
 Value = TypeVar("Value")
@@ -182,6 +184,34 @@ class Loop:
         if self._taken and self._taken.values:
             return TypedRun(**known, output=self._taken.values[0])
         return Run(**known)
+
+
+async def looped(
+    model: Model,
+    request: ChatRequest,
+    *,
+    answer: Callable[[ChatRequest], Awaitable[Reply]],
+    bounds: Bounds,
+    taken: Taken[Any] | None,
+) -> Run:
+    """Return what *model* does with the tools in *request*; see ``LLM.run``."""
+    activities = Activities(model.observers, model.address, model.provider)
+    toolbox = Toolbox(
+        request.tools,
+        parallel=bounds.parallel,
+        activities=activities,
+        secrets=model.secrets,
+    )
+    loop = Loop(
+        request,
+        answer=answer,
+        toolbox=toolbox,
+        bounds=bounds,
+        spending=bounds.spending(model.provider, request.model or model.model),
+        taken=taken,
+    )
+    with activities.run(request):
+        return await loop.go()
 
 
 def runnable(
