@@ -28,7 +28,7 @@ LINE = (
     {"_burn", "_call_rows"},
     {"_activities", "_alerts", "_call_log", "_plan", "_slo", "_stats_file", "_tracing"},
     {"_abilities", "_composition", "_explain", "_factory", "_prompt", "_selection"},
-    {"_batches", "_bounds", "_output", "_toolbox"},
+    {"_batches", "_bounds", "_claims", "_output", "_toolbox"},
     {"_run", "_stream"},
     {"_llm"},
     {"_checkup", "_instances", "_observing", "_secrets"},
