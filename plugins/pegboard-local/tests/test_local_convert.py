@@ -15,7 +15,8 @@ from pegboard import (
     Usage,
 )
 from pegboard.errors import ContextLengthExceeded
-from pegboard_local._convert import Reading, body_of, reply_of, without_patterns
+from pegboard_local._convert import Reading, body_of, reply_of
+from pegboard_local._schema import without_patterns
 from pegboard_local.options import LocalOptions
 
 END = {

@@ -12,6 +12,7 @@ from ._convert import Reading, body_of, reply_of
 from ._engine import Job
 from ._llama import Load
 from ._model_file import found, name_of
+from ._tools import CallReading
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -50,11 +51,12 @@ class LocalChat:
         self._check_model(request)
         job = Job(body_of(request, self._options))
         self._models.engine(self._load, user=self).submit(job)
-        reading = Reading()
+        reading, calls = Reading(), CallReading(request)
         async with aclosing(job.chunks()) as chunks:
             async for chunk in chunks:
-                for event in reading.events(chunk):
-                    yield event
+                for said in reading.events(chunk):
+                    for event in calls.events(said):
+                        yield event
         if not reading.is_finished:
             msg = "llama.cpp ended the reply without saying why."
             raise InvalidReply(msg)

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pegboard import (
     Finished,
+    Part,
     PartDone,
     Reasoning,
     ReasoningDelta,
     Reply,
     Text,
     TextDelta,
+    ToolCall,
+    ToolResult,
     Usage,
     UsageSoFar,
 )
@@ -19,6 +22,7 @@ from pegboard.errors import InvalidRequest, Unsupported
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ._errors import reported
+from ._tools import call_text, form_of, response_format, result_text, told, tools_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,10 +33,6 @@ if TYPE_CHECKING:
 
 LARGEST_SEED = 2**32 - 2
 """The number after it stands for a seed by chance."""
-SCHEMAS = {"$defs", "definitions", "patternProperties", "properties"}
-"""Keywords whose values are schemas by name."""
-VALUES = {"const", "default", "enum", "examples"}
-"""Keywords whose values are not schemas."""
 
 
 class Sampling(BaseModel):
@@ -61,12 +61,10 @@ def body_of(request: ChatRequest, options: LocalOptions) -> dict[str, Any]:
         Unsupported: A message has something else than words.
 
     """
-    schema = request.schema
-    form = {} if schema is None else {"response_format": _response_format(schema)}
     return {
-        "messages": [_message(message) for message in request.messages],
+        "messages": _messages(request),
         **_sampling(request, options),
-        **form,
+        **_form(request),
         # What is read from the cache is rounded otherwise than what is read anew, so
         # that the same seed might not give the same words.
         "cache_prompt": request.seed is None,
@@ -104,46 +102,40 @@ def _explained(error: ValidationError) -> str:
     return f"{problems}. Known are {', '.join(Sampling.model_fields)}."
 
 
+def _form(request: ChatRequest) -> dict[str, Any]:
+    """Return what the reply is held to."""
+    if tools_of(request):
+        return form_of(request)
+    return {} if request.schema is None else response_format(request.schema)
+
+
+def _messages(request: ChatRequest) -> list[dict[str, str]]:
+    messages = [_message(message) for message in request.messages]
+    instructions = told(request)
+    if not instructions:
+        return messages
+    if messages[0]["role"] == "system":
+        instructions = f"{messages.pop(0)['content']}\n\n{instructions}"
+    return [{"role": "system", "content": instructions}, *messages]
+
+
 def _message(message: Message) -> dict[str, str]:
-    words = []
-    for part in message.parts:
-        if isinstance(part, Text):
-            words.append(part.text)
-        elif not isinstance(part, Reasoning):  # thoughts are not told again
-            msg = f"local reads words only, not {type(part).__name__} parts."
-            raise Unsupported(msg)
-    return {"role": message.role, "content": "".join(words)}
+    # Templates of models without tools know no such role.
+    role = "user" if message.role == "tool" else message.role
+    return {"role": role, "content": "".join(map(_words, message.parts))}
 
 
-def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    named = {"name": "reply", "schema": without_patterns(schema)}
-    return {"type": "json_schema", "json_schema": named}
-
-
-def without_patterns(schema: Any) -> Any:
-    """
-    Return *schema* without ``pattern``, which is left to the check of the reply.
-
-    llama.cpp warns on the terminal of the ones that it does not understand, and for
-    some of the others writes what is not JSON.
-    """
-    if isinstance(schema, list | tuple):
-        return [without_patterns(inner) for inner in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        keyword: _inner(keyword, value)
-        for keyword, value in schema.items()
-        if keyword != "pattern"
-    }
-
-
-def _inner(keyword: str, value: Any) -> Any:
-    if keyword in VALUES:
-        return value
-    if keyword in SCHEMAS and isinstance(value, dict):
-        return {name: without_patterns(inner) for name, inner in value.items()}
-    return without_patterns(value)
+def _words(part: Part) -> str:
+    if isinstance(part, Text):
+        return part.text
+    if isinstance(part, ToolCall):
+        return call_text(part)
+    if isinstance(part, ToolResult):
+        return result_text(part)
+    if isinstance(part, Reasoning):
+        return ""  # thoughts are not told again
+    msg = f"local reads words only, not {type(part).__name__} parts."
+    raise Unsupported(msg)
 
 
 class Reading:
@@ -201,10 +193,12 @@ class Reading:
 def reply_of(events: Sequence[StreamEvent]) -> Reply:
     """Return the reply that *events*, all of a stream, are together."""
     text = "".join(event.text for event in events if isinstance(event, TextDelta))
-    thoughts = [event.part for event in events if isinstance(event, PartDone)]
+    done = [event.part for event in events if isinstance(event, PartDone)]
+    thoughts = [part for part in done if isinstance(part, Reasoning)]
+    calls = [part for part in done if isinstance(part, ToolCall)]
     end = next(event for event in events if isinstance(event, Finished))
     return Reply(
-        parts=(*thoughts, *([Text(text)] if text else [])),
+        parts=(*thoughts, *([Text(text)] if text else []), *calls),
         finish_reason=end.finish_reason,
         usage=end.usage or Usage(),
         model=end.model,

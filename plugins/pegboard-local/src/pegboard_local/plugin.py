@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from ._chat import LocalChat
     from .options import LocalOptions
 
-CAPABILITIES = frozenset({"temperature", "top_p", "seed", "stop", "json_schema"})
+CAPABILITIES = frozenset(
+    {"temperature", "top_p", "seed", "stop", "json_schema", "tools"}
+)
 # A computation that failed would fail again, and one that is slow only needs time.
 POLICY = {"attempts": 1, "deadline": 600}
 
