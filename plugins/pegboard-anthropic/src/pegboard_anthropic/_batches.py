@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pegboard import Batch, BatchItem, BatchResult
 from pegboard.errors import CallError, InvalidRequest, Unavailable
 
+from ._blocks import PROVIDER
 from ._errors import reported
 from ._reply import reply_of
-from ._request import PROVIDER, body_of
+from ._request import body_of
 
 if TYPE_CHECKING:
     from pegboard.contracts.batches import BatchState

@@ -8,7 +8,7 @@ from typing import Any
 
 from pegboard import ModelEntry
 
-from ._request import PROVIDER
+from ._blocks import PROVIDER
 from .profiles import profile_of
 
 Json = Mapping[str, Any]

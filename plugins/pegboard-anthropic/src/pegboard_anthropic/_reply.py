@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pegboard import Part, Reasoning, Reply, Text, ToolCall, Usage
 from pegboard.errors import InvalidReply
 
-from ._request import PROVIDER
+from ._blocks import PROVIDER
 
 if TYPE_CHECKING:
     from pegboard.contracts.chat import FinishReason

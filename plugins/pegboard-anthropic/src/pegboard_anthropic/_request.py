@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pegboard import (
-    ChatRequest,
-    File,
-    Image,
-    Message,
-    Part,
-    Reasoning,
-    Text,
-    Tool,
-    ToolCall,
-    ToolResult,
-)
 from pegboard.errors import InvalidRequest, Unsupported
 
+from ._blocks import PROVIDER, Block, blocks_of
 from ._schema import fitted
 from ._thinking import thinking_fields
 from .profiles import profile_of
 
 if TYPE_CHECKING:
+    from pegboard import ChatRequest, Message, Tool
+
     from .options import AnthropicOptions
 
-Block = dict[str, Any]
-
-PROVIDER = "anthropic"
 COUNTED = frozenset(
     {"messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
 )
@@ -40,7 +26,6 @@ CHOICES: Mapping[str, Block] = {
     "required": {"type": "any"},
     "none": {"type": "none"},
 }
-NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 ONLY_JSON = (
     "Answer with one JSON value that fits this JSON Schema, and with nothing else: "
     "no explanation and no code fence.\n\n"
@@ -123,90 +108,12 @@ def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
     turns: list[dict[str, Any]] = []
     for message in messages:
         role = "assistant" if message.role == "assistant" else "user"
-        content = [] if message.role == "system" else [*_blocks(message.parts)]
+        content = [] if message.role == "system" else [*blocks_of(message.parts)]
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += content
         elif content:
             turns.append({"role": role, "content": content})
     return turns
-
-
-def _blocks(parts: Iterable[Part]) -> Iterator[Block]:
-    """Yield *parts* as blocks, results of tools first, as the API demands."""
-    ordered = sorted(parts, key=lambda part: not isinstance(part, ToolResult))
-    for part in ordered:
-        block = BLOCKS[type(part)](part)
-        if block:
-            yield block
-
-
-def _text(part: Text) -> Block | None:
-    """Return words; the API refuses blocks without any."""
-    plain = {"type": "text", "text": part.text} if part.text else None
-    block: Block | None = _own(part).get("block", plain)
-    return block
-
-
-def _image(part: Image) -> Block:
-    return {"type": "image", "source": _source(part)}
-
-
-def _file(part: File) -> Block:
-    document = {"type": "document", "title": part.name}
-    if part.media_type.startswith("text/") and isinstance(part.source, bytes):
-        words = part.source.decode(errors="replace")
-        source = {"type": "text", "media_type": "text/plain", "data": words}
-        return {**document, "source": source}
-    if part.media_type == "application/pdf":
-        return {**document, "source": _source(part)}
-    msg = (
-        f"The API takes no file of the type {part.media_type!r}. "
-        "It takes application/pdf, and the bytes of text."
-    )
-    raise Unsupported(msg)
-
-
-def _source(part: Image | File) -> Block:
-    if isinstance(part.source, str):
-        return {"type": "url", "url": part.source}
-    text = b64encode(part.source).decode()
-    return {"type": "base64", "media_type": part.media_type, "data": text}
-
-
-def _thought(part: Reasoning) -> Block | None:
-    """Return the block as it came; thoughts of others have no signature."""
-    block: Block | None = _own(part).get("block")
-    return block
-
-
-def _call(part: ToolCall) -> Block:
-    call = {"type": "tool_use", "id": _call_id(part.id), "name": part.name}
-    return {**call, "input": dict(part.arguments), **_own(part)}
-
-
-def _result(part: ToolResult) -> Block:
-    result = {"type": "tool_result", "tool_use_id": _call_id(part.call_id)}
-    failed = {"is_error": True} if part.is_error else {}
-    return {**result, "content": part.content, **failed}
-
-
-def _call_id(name: str) -> str:
-    """Return *name* as the API takes it; another service may have given it."""
-    return NOT_IN_IDS.sub("_", name)
-
-
-BLOCKS: Mapping[type, Callable[[Any], Block | None]] = {
-    Text: _text,
-    Image: _image,
-    File: _file,
-    Reasoning: _thought,
-    ToolCall: _call,
-    ToolResult: _result,
-}
-
-
-def _own(part: Text | Reasoning | ToolCall) -> Any:
-    return part.provider_metadata.get(PROVIDER, {})
 
 
 def _tool(tool: Tool) -> Block:

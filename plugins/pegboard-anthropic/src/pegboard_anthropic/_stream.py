@@ -20,9 +20,9 @@ from pegboard import (
 )
 from pegboard.errors import ConnectionFailed, InvalidReply
 
+from ._blocks import PROVIDER, Block
 from ._errors import reported
 from ._reply import PAUSED, finish_reason, metadata, part_of, usage_of
-from ._request import PROVIDER, Block
 
 Json = Mapping[str, Any]
 Events = tuple[StreamEvent, ...]
