@@ -24,7 +24,7 @@ class TestClaudeCode(ChatModelContract, StreamingChatContract):
         """Return the settings of a model that asks aimock."""
         return {
             "provider": "claude-code",
-            "model": "claude-sonnet-4-5",
+            "model": "claude-opus-4-6",
             "base_url": address,
             "api_key": "sk-ant-of-aimock",
             "thinking": "disabled",

@@ -95,10 +95,11 @@ class Pool:
         return session
 
     async def _free_slot(self) -> None:
-        if self._slots.locked() and self._idle:
-            await self._dismiss(next(iter(self._idle)))
+        # Counted from the beginning, so that no session goes idle in the meantime.
         self._waiting += 1
         try:
+            while self._slots.locked() and self._idle:
+                await self._dismiss(next(iter(self._idle)))
             await self._slots.acquire()
         finally:
             self._waiting -= 1
