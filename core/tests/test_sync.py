@@ -1,5 +1,6 @@
 """The blocking board."""
 
+import asyncio
 import inspect
 import threading
 from pkgutil import resolve_name
@@ -44,6 +45,36 @@ def test_left_stream_is_cut(board):
             break
 
     assert stream.reply.finish_reason == "cut"
+
+
+def test_tools_may_use_the_board():
+    """A plain tool calls the blocking board of its run; async ones mix with it."""
+    script = [
+        {"tool": "ask", "arguments": {"question": "Why?"}},
+        {"tool": "wait", "arguments": {}},
+        "done",
+    ]
+    settings = {
+        "llm": {
+            "default": {"provider": "fake", "replies": script},
+            "other": {"provider": "fake"},
+        }
+    }
+    with Pegboard.isolated(settings) as board:
+
+        def ask(question: str) -> str:
+            """Ask the other one."""
+            return board.llm("other").complete(question).text
+
+        async def wait() -> str:
+            """Wait."""
+            await asyncio.sleep(0)
+            return "waited"
+
+        run = board.llm().run("Go.", tools=[ask, wait])
+
+    assert run.text == "done"
+    assert [use.result.content for use in run.tool_uses] == ["Why?", "waited"]
 
 
 def test_storage_blocks(board):
