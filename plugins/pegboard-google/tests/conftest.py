@@ -172,7 +172,6 @@ class GeminiService:
 
     def _count(self, request: Received) -> Scripted:
         asked = request.json["generateContentRequest"]
-        assert request.json["contents"] == []
         turns = [*asked["contents"], asked.get("systemInstruction", {"parts": []})]
         texts = [part["text"] for turn in turns for part in turn["parts"]]
         return Scripted.json({"totalTokens": sum(map(_words, texts))})

@@ -22,10 +22,7 @@ async def test_completes(server: FaultServer, open_board: OpenBoard) -> None:
     (request,) = server.requests
     assert request.path == "/v1/models/gemini-3-flash:generateContent"
     assert request.headers["x-goog-api-key"] == "key-sentinel"
-    assert request.json == {
-        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
-        "generationConfig": {},
-    }
+    assert request.json == {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
 
 
 async def test_streams(server: FaultServer, open_board: OpenBoard) -> None:

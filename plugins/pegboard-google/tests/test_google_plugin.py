@@ -9,6 +9,7 @@ import pytest
 from pegboard import Context
 from pegboard.errors import InvalidReply
 from pegboard_google import plugin
+from pegboard_google._calls import Call
 from pegboard_google._client import Connection, Http
 from pegboard_google._model import GeminiModel
 from pegboard_google.options import GeminiOptions
@@ -88,7 +89,7 @@ async def test_call_that_sends_nothing_has_no_answer() -> None:
         """Send nothing."""
 
     with pytest.raises(InvalidReply, match="by itself"):
-        await connection.answer(nothing)
+        await connection.answer(Call(nothing))
     await connection.aclose()
 
 

@@ -44,7 +44,7 @@ def count_body(body: Json, model: str, *, on_vertex: bool) -> dict[str, Any]:
     if on_vertex:
         return dict(body)
     named = model if "/" in model else f"models/{model}"
-    return {"contents": [], "generateContentRequest": {"model": named, **body}}
+    return {"generateContentRequest": {"model": named, **body}}
 
 
 def _capabilities(name: str, methods: list[str] | None) -> frozenset[str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx2
@@ -31,8 +32,16 @@ KEPT = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 """How many connections there may be, unless the policy says it."""
 
 
+sent: ContextVar[bytes | None] = ContextVar("sent", default=None)
+"""The body that the running call sends in place of the SDK's."""
+
+
 class Arrived(Exception):
-    """Takes an answer past the SDK, which reads a stream at twenty times the cost."""
+    """
+    Takes an answer past the SDK, which reads a stream at twenty times the cost.
+
+    It also ends what the SDK does: it would call tools, and ask again, by itself.
+    """
 
     def __init__(self, response: httpx2.Response) -> None:
         """Take *response*, its body still to be read and closed by the catcher."""
@@ -46,6 +55,14 @@ class Http(httpx2.AsyncClient):
         """Make a client with the connections that *context* allows."""
         super().__init__(timeout=None, limits=_limits(context))
         self._connect_timeout = context.connect_timeout
+
+    def build_request(
+        self, method: str, url: httpx2.URL | str, **more: Any
+    ) -> httpx2.Request:
+        """Return the SDK's request, with the body that is to be sent."""
+        if body := sent.get():
+            more["content"] = body
+        return super().build_request(method, url, **more)
 
     async def send(self, request: httpx2.Request, **more: Any) -> NoReturn:
         """Send *request* within the time that is left, and raise the answer."""
@@ -100,10 +117,13 @@ class Connection:
         await self._http.aclose()
 
     async def _arrived(self, call: Call) -> httpx2.Response:
+        token = sent.set(call.body)
         try:
-            await call(self._sdk.aio)
+            await call.make(self._sdk.aio)
         except Arrived as arrived:
             return await _accepted(arrived.response)
+        finally:
+            sent.reset(token)
         msg = "The SDK answered by itself."
         raise InvalidReply(msg, request_sent="no")
 
