@@ -9,6 +9,7 @@ from pegboard import Options, Pegboard, errors
 from pegboard._settings.problems import validated
 from pegboard._settings.settings import (
     AlertSettings,
+    CallsSettings,
     HealthSettings,
     SloSettings,
     StatsSettings,
@@ -327,6 +328,7 @@ TOP_SAMPLES = {
         TracingSettings(conventions="1.36"),
     ),
     "stats": ("PEGBOARD_STATS__WRITE_EVERY", "9", StatsSettings(write_every=9)),
+    "calls": ("PEGBOARD_CALLS__RECORD", "true", CallsSettings(record=True)),
     "alerts": ("PEGBOARD_ALERTS__TO", "ops", AlertSettings(to="ops")),
     "slo": (
         "PEGBOARD_SLO",
