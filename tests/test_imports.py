@@ -29,7 +29,7 @@ LINE = (
     {"_activities", "_alerts", "_call_log", "_plan", "_slo", "_stats_file", "_tracing"},
     {"_abilities", "_composition", "_explain", "_factory", "_prompt", "_selection"},
     {"_batches", "_bounds", "_claims", "_output", "_toolbox"},
-    {"_run", "_stream"},
+    {"_run", "_run_stream", "_stream"},
     {"_llm"},
     {"_checkup", "_instances", "_observing", "_secrets"},
     {"_board"},

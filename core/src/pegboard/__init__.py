@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._output import TypedReply as TypedReply
     from ._run import Run as Run
     from ._run import TypedRun as TypedRun
+    from ._run_stream import RunStream as RunStream
     from ._stream import ReplyStream as ReplyStream
     from ._stream import TypedStream as TypedStream
     from ._toolbox import ToolUse as ToolUse
@@ -106,6 +107,7 @@ _HOME = {
     "LLM": "_llm",
     "TypedReply": "_output",
     **dict.fromkeys(("Run", "TypedRun"), "_run"),
+    "RunStream": "_run_stream",
     **dict.fromkeys(("ReplyStream", "TypedStream"), "_stream"),
     "ToolUse": "_toolbox",
     "make_tool": "tools",

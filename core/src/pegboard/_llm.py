@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, overload
 
 from ._abilities import Abilities
 from ._batches import Batches
@@ -17,6 +17,7 @@ from ._corrections import CORRECTIONS, fitting
 from ._output import Fitting, JsonObject, Output, Taken, through, typed
 from ._prompt import request_of
 from ._run import looped, runnable
+from ._run_stream import RunStream
 from ._stream import ReplyStream, TypedStream
 from .contracts.chat import ChatRequest, Reply, Usage
 from .deadline import shared_deadline
@@ -28,15 +29,25 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm, Unpack
 
-    from ._bounds import RunParameters
+    from ._bounds import Bounds, RunParameters
     from ._corrections import Expected
     from ._output import TypedReply
     from ._prompt import Parameters, Prompt
     from ._run import Run, TypedRun
+    from ._run_stream import Tell
 
 Value = TypeVar("Value")
 NOT_COUNTED = Usage(estimated=True)
 ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
+
+
+class _AskedRun(NamedTuple):
+    """What a run is asked to do."""
+
+    request: ChatRequest
+    dropped: tuple[str, ...]
+    bounds: Bounds
+    taken: Taken[Any] | None
 
 
 class LLM(Abilities):
@@ -214,17 +225,55 @@ class LLM(Abilities):
         """
         self._refuse_without("chat", "run")
         with self._placing("run"):
-            given, bounds = parted(parameters)
-            taken = None if output is None else Taken(Output(output))
-            given["tools"] = runnable(given.get("tools", ()), taken)
-            request, dropped = self._request("run", prompt, given)
+            asked = self._run_of("run", prompt, output, parameters)
             return await looped(
                 self._model,
-                request,
-                answer=lambda request: self._answer(request, dropped),
-                bounds=bounds,
-                taken=taken,
+                asked.request,
+                answer=lambda request: self._answer(request, asked.dropped),
+                bounds=asked.bounds,
+                taken=asked.taken,
             )
+
+    @overload
+    def run_stream(
+        self, prompt: Prompt, **parameters: Unpack[RunParameters]
+    ) -> RunStream[Run]: ...
+
+    @overload
+    def run_stream(
+        self,
+        prompt: Prompt,
+        *,
+        output: TypeForm[Value],
+        **parameters: Unpack[RunParameters],
+    ) -> RunStream[TypedRun[Value]]: ...
+
+    def run_stream(
+        self, prompt: Prompt, *, output: Any = None, **parameters: Unpack[RunParameters]
+    ) -> Any:
+        """
+        Return a run, see ``run``, as a stream of what happens in it.
+
+        Raises:
+            Unsupported: The provider cannot stream, or not honour a parameter.
+
+        """
+        self._refuse_without("streaming", "run_stream", "Use run instead.")
+        with self._placing("run_stream"):
+            asked = self._run_of("run_stream", prompt, output, parameters)
+
+        async def work(tell: Tell) -> Run:
+            with self._placing("run_stream"):
+                return await looped(
+                    self._model,
+                    asked.request,
+                    answer=lambda request: self._told(request, asked.dropped, tell),
+                    bounds=asked.bounds,
+                    taken=asked.taken,
+                    tell=tell,
+                )
+
+        return RunStream(work)
 
     async def count_tokens(
         self, prompt: Prompt, **parameters: Unpack[Parameters]
@@ -241,6 +290,26 @@ class LLM(Abilities):
         request, _ = self._request("count_tokens", prompt, parameters)
         tokens: int = await self._model.handle.count_tokens(request)
         return tokens
+
+    def _run_of(
+        self, operation: str, prompt: Prompt, output: Any, parameters: RunParameters
+    ) -> _AskedRun:
+        given, bounds = parted(parameters)
+        taken = None if output is None else Taken(Output(output))
+        given["tools"] = runnable(given.get("tools", ()), taken)
+        request, dropped = self._request(operation, prompt, given)
+        return _AskedRun(request, dropped, bounds, taken)
+
+    async def _told(
+        self, request: ChatRequest, dropped: tuple[str, ...], tell: Tell
+    ) -> Reply:
+        """Return the reply to *request*, and *tell* of its pieces meanwhile."""
+        source, draft = self._model.handle.stream(request), Draft(request, dropped)
+        placed = partial(self._placed, operation="run_stream")
+        async with ReplyStream(source, draft, read=None, placed=placed) as stream:
+            async for event in stream:
+                tell(event)
+        return stream.reply
 
     async def _answer(
         self, request: ChatRequest, dropped: tuple[str, ...] = ()

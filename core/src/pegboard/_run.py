@@ -73,6 +73,7 @@ class Loop:
         bounds: Bounds,
         spending: Spending | None,
         taken: Taken[Any] | None,
+        tell: Callable[[ToolUse], None],
     ) -> None:
         self._request = request
         self._answer = answer
@@ -80,6 +81,7 @@ class Loop:
         self._bounds = bounds
         self._spending = spending
         self._taken = taken
+        self._tell = tell
         self._replies: list[Reply] = []
         self._uses: list[ToolUse] = []
 
@@ -126,6 +128,8 @@ class Loop:
     def _keep(self, reply: Reply, uses: list[ToolUse]) -> None:
         """Add a whole round: calls and their results belong together."""
         self._uses += uses
+        for use in uses:
+            self._tell(use)
         said = (reply.message,) if reply.parts else ()
         told = (Message("tool", tuple(u.result for u in uses)),) if uses else ()
         choice = "none" if self._request.tool_choice == "none" else "auto"
@@ -186,13 +190,18 @@ class Loop:
         return Run(**known)
 
 
-async def looped(
+def _nothing(_: ToolUse) -> None:
+    """Tell nobody."""
+
+
+async def looped(  # noqa: PLR0913 - what a run is made of
     model: Model,
     request: ChatRequest,
     *,
     answer: Callable[[ChatRequest], Awaitable[Reply]],
     bounds: Bounds,
     taken: Taken[Any] | None,
+    tell: Callable[[ToolUse], None] = _nothing,
 ) -> Run:
     """Return what *model* does with the tools in *request*; see ``LLM.run``."""
     activities = Activities(model.observers, model.address, model.provider)
@@ -209,6 +218,7 @@ async def looped(
         bounds=bounds,
         spending=bounds.spending(model.provider, request.model or model.model),
         taken=taken,
+        tell=tell,
     )
     with activities.run(request):
         return await loop.go()

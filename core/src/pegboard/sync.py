@@ -31,7 +31,7 @@ from typing import (
 
 from typing_extensions import TypeForm, Unpack
 
-from . import _batches, _board, _llm, _stream
+from . import _batches, _board, _llm, _run_stream, _stream
 from .contracts import key_value, messenger, secret_store
 from .errors import PluginError
 
@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ._bounds import RunParameters
     from ._explain import Explanation
     from ._plugins.loading import Plugin
     from ._prompt import Parameters, Prompt
+    from ._run import Run, TypedRun
     from .contracts.batches import Batch, BatchResult
     from .contracts.chat import Reply, StreamEvent
     from .contracts.models import PullProgress
@@ -230,6 +232,37 @@ class TypedStream(ReplyStream, Generic[Value]):
         return self._original.output
 
 
+class RunStream(Generic[Value]):
+    """A run, piece by piece; see ``pegboard.RunStream``."""
+
+    def __init__(self, original: _run_stream.RunStream[Value], portal: Portal) -> None:
+        self._original = original
+        self._portal = portal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[_run_stream.RunEvent]:
+        return self._portal.iterate(aiter(self._original))
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The words of all replies as they arrive."""
+        return self._portal.iterate(self._original.text)
+
+    @property
+    def run(self) -> Value:
+        """What came of it, once it has ended."""
+        return self._original.run
+
+    def close(self) -> None:
+        """End the run, and all that it does."""
+        self._portal.call(self._original.aclose())
+
+
 class LLM(Blocking):
     """A language model; see ``pegboard.LLM``."""
 
@@ -275,6 +308,27 @@ class LLM(Blocking):
         original = self._original.stream(prompt, output=output, **parameters)
         kind = ReplyStream if output is None else TypedStream
         return kind(original, self._portal)
+
+    @overload
+    def run_stream(
+        self, prompt: Prompt, **parameters: Unpack[RunParameters]
+    ) -> RunStream[Run]: ...
+
+    @overload
+    def run_stream(
+        self,
+        prompt: Prompt,
+        *,
+        output: TypeForm[Value],
+        **parameters: Unpack[RunParameters],
+    ) -> RunStream[TypedRun[Value]]: ...
+
+    def run_stream(
+        self, prompt: Prompt, *, output: Any = None, **parameters: Unpack[RunParameters]
+    ) -> Any:
+        """Return a run, see ``run``, as a stream of what happens in it."""
+        original = self._original.run_stream(prompt, output=output, **parameters)
+        return RunStream(original, self._portal)
 
     @property
     def address(self) -> str:

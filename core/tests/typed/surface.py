@@ -16,6 +16,7 @@ from pegboard import (
     Run,
     SecretStore,
     StreamEvent,
+    ToolUse,
     TypedReply,
     TypedRun,
     Usage,
@@ -76,6 +77,11 @@ async def outputs_are_typed(llm: LLM) -> None:
     assert_type(await llm.run("hi", tools=[population]), Run)
     run = await llm.run("hi", tools=[population, make_tool(population)], output=City)
     assert_type(run, TypedRun[City])
+    async with llm.run_stream("hi", tools=[population], output=City) as events:
+        async for event in events:
+            assert_type(event, StreamEvent | ToolUse)
+    assert_type(events.run.output, City)
+    assert_type(llm.run_stream("hi").run, Run)
     await llm.run("hi", max_round=3)  # type: ignore[call-overload]  # must be an error
 
 
@@ -97,6 +103,8 @@ def blocking_board_is_typed(board: sync.Pegboard) -> None:
     with board.llm().stream("hi", output=City) as stream:
         assert_type([*stream.partial], list[Any])
     assert_type(stream.output, City)
+    assert_type([*board.llm().run_stream("hi").text], list[str])
+    assert_type(board.llm().run_stream("hi", output=City).run, TypedRun[City])
 
 
 def backends_fit(memory: MemoryKeyValue, sqlite: SqliteKeyValue) -> list[KeyValue]:
