@@ -63,8 +63,8 @@ class _Tracer(trace.NoOpTracer):
             return trace.INVALID_SPAN
         return trace.get_tracer(self._scope).start_span(name, *args, **kwargs)
 
-    @contextmanager  # type: ignore[override]  # that of OpenTelemetry is not public
-    def start_as_current_span(
+    @contextmanager
+    def start_as_current_span(  # type: ignore[override]  # its decorator is private
         self, name: str, *args: Any, end_on_exit: bool = True, **kwargs: Any
     ) -> Iterator[trace.Span]:
         span = self.start_span(name, *args, **kwargs)
