@@ -121,6 +121,29 @@ async def test_unreadable_event_is_an_invalid_reply(
 
 
 @pytest.mark.parametrize(
+    "body", [b"<h1>Log in</h1>", b'{"type": "message"}', b"<p>\n\n</p>"]
+)
+async def test_page_instead_of_a_stream_is_an_invalid_reply(
+    server: FaultServer, open_model: OpenModel, body: bytes
+) -> None:
+    """It would be the same the next time."""
+    server.respond(Scripted(body=body, headers={"content-type": "text/html"}))
+
+    with pytest.raises(errors.InvalidReply, match="unreadable"):
+        await anext(open_model().stream(REQUEST))
+
+
+async def test_type_of_the_content_does_not_matter(
+    server: FaultServer, open_model: OpenModel
+) -> None:
+    """Proxies change it."""
+    server.respond(Scripted.events(*STREAM).of_type("text/plain"))
+    events = [event async for event in open_model().stream(REQUEST)]
+
+    assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.parametrize(
     ("told", "kind"),
     [
         ("overloaded_error", errors.Overloaded),
