@@ -106,17 +106,17 @@ def request_of(prompt: Prompt, parameters: Parameters) -> ChatRequest:
     request = ChatRequest(
         messages=_messages(prompt, system),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        tools=as_tools(given.pop("tools", ())),
+        tools=as_tools(given.pop("tools", None) or ()),
         **given,
     )
     _check_effort(request.reasoning_effort)
-    _check_choice(request.tool_choice, [tool.name for tool in request.tools])
+    _check_choice(request)
     return request
 
 
-def _check_names(given: Iterable[str]) -> None:
+def _check_names(given: Mapping[str, Any]) -> None:
     """Refuse what is no parameter, and say what it is called here."""
-    for name in sorted({*given} - Parameters.__annotations__.keys()):
+    for name in sorted(given.keys() - Parameters.__annotations__.keys()):
         hint = suggest(name, Parameters.__annotations__)
         if name in OURS:
             hint = f"Here it is called {OURS[name]!r}."
@@ -131,11 +131,14 @@ def _check_effort(effort: str | None) -> None:
         raise _invalid(msg)
 
 
-def _check_choice(choice: str, tools: Sequence[str]) -> None:
-    """Refuse a choice among *tools* that there is not."""
-    if choice not in CHOICES and choice not in tools:
-        hint = suggest(str(choice), [*CHOICES, *tools])
-        msg = f"There is no tool_choice {choice!r}. {hint}"
+def _check_choice(request: ChatRequest) -> None:
+    """Refuse a choice among the tools of *request* that there is not."""
+    if request.tool_choice in CHOICES:
+        return
+    known = [*CHOICES, *(tool.name for tool in request.tools)]
+    if request.tool_choice not in known:
+        hint = suggest(str(request.tool_choice), known)
+        msg = f"There is no tool_choice {request.tool_choice!r}. {hint}"
         raise _invalid(msg)
 
 
