@@ -1,10 +1,12 @@
 """Values of types from real models, by settings alone."""
 
+import json
 from enum import Enum
 from typing import Annotated, Literal
 
 import pytest
 from pegboard import Pegboard, sync
+from pegboard.testing import FaultServer, Scripted, openai_wire
 from pydantic import BaseModel, Field
 
 
@@ -83,3 +85,35 @@ def is_of(value, form):
     if form is Few:
         return all(isinstance(one, Forecast) for one in value)
     return isinstance(value, form)
+
+
+DAY = {"weather": "sunny", "degrees": 20, "will_freeze": False}
+WEEK = {"first": DAY, "others": ["good", "bad"]}
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "is_strict"),
+    [
+        (Week, WEEK, True),
+        (list[Week], {"value": [WEEK]}, True),
+        (Week | int, {"value": 3}, True),
+        (dict[str, int], {"a": 1}, False),
+    ],
+)
+async def test_types_are_strict_where_they_can_be(form, value, is_strict):
+    """What is strict is guaranteed by the service: all but objects of any names."""
+    said = openai_wire.chat_message(json.dumps(value))
+    async with FaultServer() as server:
+        server.respond(Scripted.json(openai_wire.chat_completion(said)))
+        section = {
+            "provider": "openai",
+            "api": "chat",
+            "base_url": server.url,
+            "api_key": "k",
+            "model": "gpt-5-nano",
+        }
+        async with Pegboard.isolated({"llm": {"default": section}}) as board:
+            await board.llm().complete(QUESTION, output=form)
+        sent = server.requests[0].json["response_format"]["json_schema"]
+
+    assert sent["strict"] is is_strict
