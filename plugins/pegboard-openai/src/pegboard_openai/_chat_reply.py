@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pegboard import (
@@ -23,6 +23,7 @@ from pegboard import (
 from pegboard.errors import ConnectionFailed
 
 from ._convert import arguments_of, kept, usage_of
+from ._errors import reported
 
 if TYPE_CHECKING:
     from pegboard.contracts.chat import FinishReason
@@ -36,6 +37,8 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 }
 REPLAYED = ("reasoning_content", "reasoning_details")
 """What services that think want back with the calls that they thought of."""
+WORDS = frozenset({"content"})
+"""The fields of a delta that brings words and nothing else."""
 KEPT = ("id", "service_tier", "prompt_filter_results", "content_filter_results")
 """What else of an answer is told; the last two are Azure's, of what it filters."""
 
@@ -67,10 +70,28 @@ class ChatReader:
         self._thoughts: dict[str, Any] = {}
         self._calls: dict[int, dict[str, str]] = {}
 
-    def read(self, chunk: Any) -> Iterator[StreamEvent]:
-        """Yield what *chunk* brings."""
-        self._model = chunk.get("model") or self._model
+    def read(self, chunk: Any) -> Iterable[StreamEvent]:
+        """
+        Return what *chunk* brings.
+
+        Raises:
+            CallError: The chunk says that the request failed.
+
+        """
         choices = chunk.get("choices") or ()
+        if choices and not chunk.get("usage"):
+            choice = choices[0]
+            delta = choice.get("delta")
+            # Nearly all chunks are so.
+            if delta and delta.keys() == WORDS and not choice.get("finish_reason"):
+                return (TextDelta(delta["content"]),) if delta["content"] else ()
+        return self._read(chunk, choices)
+
+    def _read(self, chunk: Any, choices: Sequence[Any]) -> Iterator[StreamEvent]:
+        if error := chunk.get("error"):
+            told = error if isinstance(error, Mapping) else {"message": error}
+            raise reported(told, self._service)
+        self._model = chunk.get("model") or self._model
         self._metadata.update(kept(KEPT, chunk, *choices[:1]))
         if usage := chunk.get("usage"):
             self._usage = _usage(usage)

@@ -35,6 +35,8 @@ class Client(AsyncOpenAI):
             max_retries=0,
             http_client=DefaultAsyncHttpxClient(limits=limits),
         )
+        self.place = base_url.rstrip("/")
+        """Where the API is."""
         self.organization = None
         self.project = None
         # The SDK puts OPENAI_CUSTOM_HEADERS there and has no way to leave it out.

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from httpx2 import Limits
-from openai import (
-    DEFAULT_CONNECTION_LIMITS,
-    AsyncStream,
-    HttpxBinaryResponseContent,
-    Timeout,
-)
+from httpx2 import Limits, Response
+from openai import DEFAULT_CONNECTION_LIMITS, Timeout
 from pegboard import PerLoop
 from pegboard.deadline import time_left
+from pegboard.errors import InvalidRequest
+from pydantic_core import from_json, to_json
 
 from ._access import access_of
 from ._client import Client
 from ._errors import Translation
+from ._events import Events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from pegboard import Context
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Files = list[tuple[str, tuple[str, bytes, str]]]
 """Field, then name, content and media type, of each file of a request."""
 MULTIPART = {"Content-Type": "multipart/form-data"}
-BYTES = {"Accept": "application/octet-stream"}
 
 
 class Connection:
@@ -52,80 +51,100 @@ class Connection:
 
     async def get(self, path: str) -> Any:
         """Return what is at *path*."""
-        client = await self._clients.get()
-        return await client.get(path, cast_to=object, options=await self._options())
-
-    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Return the answer to *body*."""
-        client = await self._clients.get()
-        return await client.post(
-            self._path(path, body),
-            cast_to=object,
-            body=body,
-            options=await self._options(),
-        )
-
-    async def upload(self, path: str, fields: Mapping[str, Any], files: Files) -> Any:
-        """Return the answer to a form of *fields* and *files*."""
-        client = await self._clients.get()
-        return await client.post(
-            self._path(path, fields),
-            cast_to=object,
-            body=fields,
-            files=files,
-            options=await self._options(MULTIPART),
-        )
+        return from_json(await self.get_bytes(path))
 
     async def get_bytes(self, path: str) -> bytes:
         """Return the content at *path*."""
-        client = await self._clients.get()
-        content = await client.get(
-            path, cast_to=HttpxBinaryResponseContent, options=await self._options(BYTES)
-        )
-        return content.content
+        async with asyncio.timeout(time_left()):
+            client = await self._clients.get()
+            options = await self._options()
+            response = await client.get(path, cast_to=Response, options=options)
+        return response.content
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the answer to *body*."""
+        return from_json(await self.post_for_bytes(path, body))
 
     async def post_for_bytes(self, path: str, body: Mapping[str, Any]) -> bytes:
         """Return the content that answers *body*."""
-        client = await self._clients.get()
-        answer = await client.post(
-            self._path(path, body),
-            cast_to=HttpxBinaryResponseContent,
-            body=body,
-            options=await self._options(BYTES),
-        )
-        return answer.content
+        async with asyncio.timeout(time_left()):
+            client = await self._clients.get()
+            response = await client.post(
+                self._url(client, path, body),
+                cast_to=Response,
+                content=encoded(body),
+                options=await self._options(),
+            )
+        return response.content
 
-    async def events(
+    async def upload(self, path: str, fields: Mapping[str, Any], files: Files) -> Any:
+        """Return the answer to a form of *fields* and *files*."""
+        async with asyncio.timeout(time_left()):
+            client = await self._clients.get()
+            response = await client.post(
+                self._url(client, path, fields),
+                cast_to=Response,
+                body=fields,
+                files=files,
+                options=await self._options(MULTIPART),
+            )
+        return from_json(response.content)
+
+    async def stream(
         self, path: str, body: Mapping[str, Any]
-    ) -> AsyncGenerator[Any, None]:
-        """Yield the events that answer *body*."""
+    ) -> AsyncGenerator[Iterator[Any], None]:
+        """Yield the values that answer *body*, as many as arrive together."""
         client = await self._clients.get()
-        async with await client.post(
-            self._path(path, body),
-            cast_to=object,
-            body=body,
-            options=await self._options(),
-            stream=True,
-            stream_cls=AsyncStream[object],
-        ) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        async with (
+            await client.post(
+                self._url(client, path, body),
+                cast_to=object,
+                content=encoded(body),
+                # Its own timers, since no other may stand around what is yielded.
+                options=await self._options(longest=time_left()),
+                stream=True,
+                stream_cls=Events,
+            ) as events,
+            aclosing(events.values()) as values,
+        ):
+            async for together in values:
+                yield together
 
     async def aclose(self) -> None:
         """Close what is open."""
         await self._clients.aclose()
 
-    def _path(self, path: str, body: Mapping[str, Any]) -> str:
-        return self._access.path(path, body.get("model"))
+    def _url(self, client: Client, path: str, body: Mapping[str, Any]) -> str:
+        """Return the whole address: the SDK takes long to put one together."""
+        return client.place + self._access.path(path, body.get("model"))
 
-    async def _options(self, headers: Mapping[str, str] | None = None) -> Any:
+    async def _options(
+        self, headers: Mapping[str, str] | None = None, longest: float | None = None
+    ) -> Any:
         """Return the SDK's options of a request."""
-        total = time_left()
-        connect = min(self._connect_timeout, math.inf if total is None else total)
-        finite = None if connect == math.inf else connect
+        connect = self._connect_timeout
         own = await self._access.request_options()
-        joined = {**own.get("headers", {}), **(headers or {})}
-        return {**own, "headers": joined, "timeout": Timeout(total, connect=finite)}
+        timeout = Timeout(longest, connect=None if connect == math.inf else connect)
+        return {
+            **own,
+            "headers": {**own.get("headers", {}), **(headers or {})},
+            "timeout": timeout,
+        }
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """
+    Return *body* as JSON.
+
+    Raises:
+        InvalidRequest: Something in it has no JSON.
+
+    """
+    try:
+        return to_json(body)
+    except ValueError as error:
+        msg = f"The request cannot be sent as JSON: {error}."
+        raise InvalidRequest(msg, request_sent="no") from error
 
 
 def _limits(connections: int | None, keep_alive: float | None) -> Limits:

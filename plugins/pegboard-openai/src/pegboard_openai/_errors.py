@@ -46,8 +46,10 @@ VAGUE: Mapping[str, type[CallError]] = {
 """Types that count only where there is no status: within a stream."""
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
 """What reading an answer raises that is not as the API describes it."""
-KNOWN = (openai.OpenAIError, httpx2.RequestError, *UNREADABLE)
+KNOWN = (openai.OpenAIError, httpx2.RequestError, TimeoutError, *UNREADABLE)
 """Everything that a call can raise because of the service or the way to it."""
+LATE = (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)
+INTERRUPTIONS = (openai.APIConnectionError, httpx2.RequestError, TimeoutError)
 NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 HINTS: Mapping[type[CallError], str] = {
@@ -81,7 +83,7 @@ def translated(error: Exception, service: str, clock: Callable[[], float]) -> Ca
         # Without JSON, what the SDK says is all there is.
         body = error.body if isinstance(error.body, Mapping) else error.message
         return answered(error.status_code, body, service, wait=wait)
-    if isinstance(error, openai.APIConnectionError | httpx2.RequestError):
+    if isinstance(error, INTERRUPTIONS):
         return _interrupted(error, service)
     if isinstance(error, openai.APIError):
         told = error.body
@@ -120,8 +122,9 @@ def answered(
 
 
 def _interrupted(error: Exception, service: str) -> CallError:
-    cause = error.__cause__ or error
-    late = isinstance(error, openai.APITimeoutError | httpx2.TimeoutException)
+    # A timer of ours cancels what runs, which says nothing.
+    cause = error if isinstance(error, TimeoutError) else error.__cause__ or error
+    late = isinstance(error, LATE)
     kind = errors.Timeout if late else errors.ConnectionFailed
     sent: RequestSent = "no" if isinstance(cause, NOT_CONNECTED) else "maybe"
     happened = "did not answer in time" if late else "could not be talked to"

@@ -86,11 +86,18 @@ class OpenAIModel:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
         """Answer *request* in pieces, the last of which is ``Finished``."""
         body = {**self._body(request), **self._api.stream_fields()}
+        reader = self._api.reader()
         began = False
         try:
-            async with aclosing(self._events(body)) as events:
-                async for event in events:
-                    began = True
+            with self._connection.translation:
+                source = self._connection.stream(self._api.path, body)
+                async with aclosing(source) as arrivals:
+                    async for together in arrivals:
+                        for value in together:
+                            for event in reader.read(value):
+                                began = True
+                                yield event
+                for event in reader.finish():
                     yield event
         except CallError as error:
             error.in_stream = began
@@ -138,17 +145,6 @@ class OpenAIModel:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._connection.aclose()
-
-    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
-        reader = self._api.reader()
-        with self._connection.translation:
-            source = self._connection.events(self._api.path, body)
-            async with aclosing(source) as chunks:
-                async for chunk in chunks:
-                    for event in reader.read(chunk):
-                        yield event
-            for event in reader.finish():
-                yield event
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         model = request.model or self._options.known_model

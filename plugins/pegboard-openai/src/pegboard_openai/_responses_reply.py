@@ -68,20 +68,23 @@ class ResponsesReader:
         self._calls: dict[str, Item] = {}
         self._answer: Item | None = None
 
-    def read(self, chunk: Any) -> Iterator[StreamEvent]:
+    def read(self, chunk: Any) -> Iterable[StreamEvent]:
         """
-        Yield what *chunk* brings; nothing if its type is not known.
+        Return what *chunk* brings; nothing if its type is not known.
 
         Raises:
             CallError: The chunk says that the request failed.
 
         """
-        kind = chunk["type"]
+        kind = chunk.get("type", "error")
         if kind in WORDS:
-            yield TextDelta(chunk["delta"])
-        elif kind in THOUGHTS:
-            yield ReasoningDelta(chunk["delta"])
-        elif kind.startswith("response.output_item."):
+            return (TextDelta(chunk["delta"]),)
+        if kind in THOUGHTS:
+            return (ReasoningDelta(chunk["delta"]),)
+        return self._read(kind, chunk)
+
+    def _read(self, kind: str, chunk: Item) -> Iterator[StreamEvent]:
+        if kind.startswith("response.output_item."):
             yield from self._item(chunk["item"], is_done=kind.endswith("done"))
         elif kind == "response.function_call_arguments.delta":
             call = self._calls[chunk["item_id"]]
