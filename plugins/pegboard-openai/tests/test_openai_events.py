@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +41,7 @@ def test_data_is_cut_out_of_events() -> None:
 def test_pieces_make_no_difference(places: list[int]) -> None:
     """A network cuts anywhere."""
     ends = [0, *sorted(places), len(EVENTS)]
-    pieces = [EVENTS[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    pieces = [EVENTS[a:b] for a, b in pairwise(ends)]
 
     assert cut(*pieces) == cut(EVENTS)
 
