@@ -12,7 +12,11 @@ from pegboard import (
     Pegboard,
     Text,
     errors,
+    hookimpl,
 )
+from pegboard.contracts.audio import SpeechRequest
+from pegboard.contracts.embeddings import EmbeddingRequest
+from pegboard.contracts.images import ImageRequest
 from pegboard.testing.clock import run_virtual
 
 SECRET = "555-0199"
@@ -87,6 +91,58 @@ async def test_filter_changes_what_is_sent():
     await streamed(board.llm("x"))
 
     assert sent(board) == ["Call me at [number]."] * 2
+
+
+def scrub(request):
+    """Return *request*, of any kind, with the number hidden."""
+    if isinstance(request, EmbeddingRequest):
+        return replace(request, texts=("[number]",))
+    if isinstance(request, ImageRequest | SpeechRequest):
+        words = "prompt" if isinstance(request, ImageRequest) else "text"
+        return replace(request, **{words: "[number]"})
+    return replace(request, messages=(Message.of("user", "[number]"),))
+
+
+async def whole(stream):
+    """Read *stream* to its end."""
+    async for _ in stream:
+        pass
+
+
+ASKED = {
+    "complete": lambda llm: llm.complete(SECRET),
+    "stream": lambda llm: whole(llm.stream(SECRET)),
+    "run": lambda llm: llm.run(SECRET),
+    "embed": lambda llm: llm.embed(SECRET),
+    "generate_images": lambda llm: llm.generate_images(SECRET),
+    "speak": lambda llm: llm.speak(SECRET),
+    "count_tokens": lambda llm: llm.count_tokens(SECRET),
+    "batches": lambda llm: llm.batches.submit({"a": SECRET}),
+}
+
+
+@pytest.mark.parametrize("filtering", [scrub, refuse])
+@pytest.mark.parametrize("asked", ASKED)
+async def test_no_observer_sees_what_is_not_sent(asked, filtering):
+    """Whatever is asked: not in a trace, nor in a log, nor anywhere else."""
+    seen = []
+
+    class Plugin:
+        @hookimpl
+        def pegboard_observers(self):
+            return [self]
+
+        def notify(self, event):
+            seen.append(repr(event))
+
+    section = {"provider": "fake", "filter_request": filtering}
+    settings = {"llm": {"default": section}}
+    async with Pegboard.isolated(settings, plugins=[Plugin()]) as board:
+        with suppress(errors.CallError):
+            await ASKED[asked](board.llm())
+
+    assert len(seen) >= 2
+    assert SECRET not in "".join(seen)
 
 
 async def test_filter_is_found_by_name(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from .observers import Activity, ActivityEnded, ActivityStarted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .contracts.chat import ChatRequest, ToolCall
+    from .contracts.chat import ToolCall
     from .observers import Observer
 
 
@@ -27,10 +27,10 @@ class Activities:
         self._provider = provider
 
     @contextmanager
-    def run(self, request: ChatRequest) -> Iterator[None]:
-        """Tell of a run that begins with *request*."""
+    def run(self) -> Iterator[None]:
+        """Tell of a run, but not of what is asked: no filter has seen that yet."""
         place = self.address, self.address, self._provider
-        with self._told(Activity("run", *place, request)):
+        with self._told(Activity("run", *place)):
             yield
 
     @contextmanager

@@ -220,7 +220,7 @@ async def looped(  # noqa: PLR0913 - what a run is made of
         taken=taken,
         tell=tell,
     )
-    with activities.run(request):
+    with activities.run():
         return await loop.go()
 
 

@@ -166,7 +166,7 @@ class Activity:
     """The language model that it is done for."""
     provider: str
     subject: Any = None
-    """Of a run the request, of a tool the call."""
+    """Of a tool the call that asks for it."""
     scopes: tuple[Callable[[], AbstractContextManager[object]], ...] = ()
     """What makes contexts for what happens within; see ``Call.scopes``."""
 
