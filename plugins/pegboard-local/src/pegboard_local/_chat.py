@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pegboard.errors import InvalidReply, NotFound
 
 from ._convert import Reading, body_of, reply_of
+from ._embedder import TEXTS_AT_ONCE, LocalEmbedder
 from ._engine import Job
 from ._llama import Load
 from ._model_file import found, name_of
@@ -17,7 +18,13 @@ from ._tools import CallReading
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from pegboard import ChatRequest, Reply, StreamEvent
+    from pegboard import (
+        ChatRequest,
+        EmbeddingRequest,
+        Embeddings,
+        Reply,
+        StreamEvent,
+    )
 
     from ._shared import Models
     from .options import LocalOptions
@@ -26,11 +33,14 @@ if TYPE_CHECKING:
 class LocalChat:
     """A language model inside this process."""
 
+    texts_at_once = TEXTS_AT_ONCE
+
     def __init__(self, options: LocalOptions, models: Models) -> None:
         self._options = options
         self._models = models
         self._load = _load_of(options)
         self._name = name_of(self._load.path)
+        self._embedder = LocalEmbedder(options, models)
 
     def __repr__(self) -> str:
         return f"<LocalChat {self._name}>"
@@ -61,9 +71,14 @@ class LocalChat:
             msg = "llama.cpp ended the reply without saying why."
             raise InvalidReply(msg)
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return one vector for each text of *request*, in their order."""
+        return await self._embedder.embed(request)
+
     async def aclose(self) -> None:
-        """Free the model, unless another instance uses it too."""
+        """Free the models, unless another instance uses them too."""
         await asyncio.to_thread(self._models.leave, self._load, user=self)
+        await asyncio.to_thread(self._embedder.leave)
 
     def _check_model(self, request: ChatRequest) -> None:
         if request.model in (None, self._name):

@@ -20,10 +20,11 @@ Chunk = dict[str, Any]
 
 
 class Job:
-    """A reply that is asked for in an event loop and written in a thread."""
+    """An answer that is asked for in an event loop and made in a thread."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
+    def __init__(self, body: Mapping[str, Any], *, embeds: bool = False) -> None:
         self.body = dict(body)
+        self.embeds = embeds
         self.is_stopped = False
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[Chunk | CallError | None] = asyncio.Queue()
@@ -101,5 +102,8 @@ class Engine:
             return is_over()
 
         if not is_over():
-            server.handle_chat_completions(job.body, take)
+            if job.embeds:
+                take(server.handle_embeddings(job.body))
+            else:
+                server.handle_chat_completions(job.body, take)
         job.put(closed() if self._is_closed else None)

@@ -39,6 +39,18 @@ def reported(error: Mapping[str, Any]) -> CallError:
     return kind(f"llama.cpp: {error.get('message')}", code=error.get("type"))
 
 
+def unread(error: Mapping[str, Any]) -> CallError:
+    """
+    Return the error of texts that were not embedded, which *error* describes.
+
+    llama.cpp calls a text that is too long an error of the server, and has no name
+    for it. Almost nothing else goes wrong there.
+    """
+    message = str(error.get("message")).rstrip(".")
+    msg = f"llama.cpp: {message}. Send shorter texts, or raise context_length."
+    return errors.InvalidRequest(msg, code=error.get("type"))
+
+
 def closed() -> CallError:
     """Return the error of a reply whose model is closed before its end."""
     msg = "The model was closed before the reply was finished."

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import secrets
-import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pegboard.errors import Unavailable
 
 from ._model_file import found
+from ._packaged_embedder import PackagedEmbedder
+from ._waiting import threads_that_sleep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SILENT = -1
 TOKENS_AT_ONCE = 256
 """Tokens of a prompt that are read in one go. In between, a job can be stopped."""
-WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
-"""Variables by which a user decides how OpenMP's threads wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +30,9 @@ class Load:
     threads: int | None
     gpu_layers: int | None
     chat_template: str | None
+    embeds: bool = False
+    """Whether it makes vectors of texts."""
+    pooling: str | None = None
 
 
 def open_server(load: Load) -> Any:
@@ -45,6 +44,8 @@ def open_server(load: Load) -> Any:
         Unavailable: The file is no model, or llama.cpp cannot load it.
 
     """
+    if load.embeds and load.path is None:
+        return PackagedEmbedder(load.threads)
     path = found(load.path)
     parameters = _parameters(load, path)
     try:
@@ -73,6 +74,8 @@ def _parameters(load: Load, path: Path) -> Any:
     parameters.cache_ram_mib = 0  # or it keeps up to 8 GB of earlier conversations
     parameters.verbosity = SILENT
     parameters.endpoint_metrics = True
+    if load.embeds:
+        _make_embedding(parameters, load.pooling)
     if load.threads is not None:
         parameters.cpuparams.n_threads = load.threads
         parameters.cpuparams_batch.n_threads = load.threads
@@ -84,9 +87,15 @@ def _parameters(load: Load, path: Path) -> Any:
     return parameters
 
 
-def was_used() -> bool:
-    """Return whether this process, or one that it was forked from, has llama.cpp."""
-    return "xllamacpp" in sys.modules
+def _make_embedding(parameters: Any, pooling: str | None) -> None:
+    """Have the model make vectors."""
+    parameters.embedding = True
+    if pooling is not None:
+        kinds = _library().llama_pooling_type
+        name = f"LLAMA_POOLING_TYPE_{pooling.upper()}"
+        parameters.pooling_type = getattr(kinds, name)
+    # A text is read in one go, so that one may be as long as the context.
+    parameters.n_batch = parameters.n_ubatch = parameters.n_ctx
 
 
 def skip_destructors() -> None:
@@ -112,7 +121,7 @@ def _shut_off(parameters: Any) -> None:
 
 def _library() -> Any:
     try:
-        with _threads_that_sleep():
+        with threads_that_sleep():
             # 100 MB, for those who use it.
             import xllamacpp  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no types
     except ImportError as error:
@@ -122,21 +131,3 @@ def _library() -> Any:
         )
         raise Unavailable(msg, retryable=False, request_sent="no") from error
     return xllamacpp
-
-
-@contextmanager
-def _threads_that_sleep() -> Iterator[None]:
-    """
-    Have the threads of OpenMP, which decides at its import, sleep while they wait.
-
-    By default they spin, and with another process on one of the cores a reply takes
-    twenty times as long.
-    """
-    if was_used() or WAITING & os.environ.keys():
-        yield
-        return
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    try:
-        yield
-    finally:
-        os.environ.pop("OMP_WAIT_POLICY", None)

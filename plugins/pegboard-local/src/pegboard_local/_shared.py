@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._engine import Engine
 from ._errors import forked
-from ._llama import open_server, skip_destructors, was_used
+from ._llama import open_server, skip_destructors
+from ._waiting import was_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable

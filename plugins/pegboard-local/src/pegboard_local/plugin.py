@@ -1,4 +1,4 @@
-"""What pegboard-local offers: a language model inside the process."""
+"""What pegboard-local offers: language models inside the process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pegboard_llm_providers() -> list[LLMProvider]:
             name="local",
             factory=make_model,
             options="pegboard_local.options:LocalOptions",
-            contracts={"ChatModel": 1, "StreamingChat": 1},
+            contracts={"ChatModel": 1, "StreamingChat": 1, "Embedder": 1},
             capabilities=CAPABILITIES,
             install="pegboard-local",
             defaults={"policy": POLICY},
