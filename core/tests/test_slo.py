@@ -127,12 +127,14 @@ def service_levels(**slo):
     section = SloSettings.model_validate({"address": "llm.x", **slo})
     levels = ServiceLevels({"x": section}, lambda: (changes,))
 
-    def end(now, *, is_bad):
+    def end(now, *, is_bad, elapsed=1.0):
         changes.told.clear()
         call = Call("llm.x", "complete", "fake", now, now + 9, lambda: now)
         error = errors.Unavailable("down")
         levels.notify(
-            CallFailed(call, error, 1.0) if is_bad else CallFinished(call, 1.0, None)
+            CallFailed(call, error, 1.0)
+            if is_bad
+            else CallFinished(call, elapsed, None)
         )
         return changes.told.copy()
 
@@ -333,6 +335,19 @@ def test_slow_calls_miss_p95():
 
     assert (told.target, told.goal) == ("p95", 2)
     assert told.measured == pytest.approx(3, rel=0.05)
+
+
+def test_slow_calls_miss_p99():
+    """Two of 100 are slow: too many for it, but not for p95."""
+    end = service_levels(p95=2, p99=2)
+
+    told = [
+        one
+        for now in range(100)
+        for one in end(now, is_bad=False, elapsed=3 if now in {50, 99} else 1)
+    ]
+
+    assert [(one.target, one.goal) for one in told] == [("p99", 2)]
 
 
 def test_measured_is_never_on_the_other_side_of_the_goal():

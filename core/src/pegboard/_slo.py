@@ -8,6 +8,7 @@ depend on how often it is called: a window is cut into slices, as a breaker's is
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,20 +18,26 @@ from ._policy.breaker import SLICES, Recent
 from ._policy.guards import outcome_of
 from ._policy.telling import tell
 from .errors import CallError
-from .observers import CallFailed, CallFinished, TargetMet, TargetMissed
+from .observers import (
+    CallFailed,
+    CallFinished,
+    TargetMet,
+    TargetMissed,
+    TargetName,
+)
 from .stats import Latency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from ._settings.settings import SloSettings
-    from .observers import Event, Observer, TargetName
+    from .observers import Event, Observer
 
     Ended = CallFinished | CallFailed
     Change = TargetMet | TargetMissed
 
-SLOW_SHARE = 0.05
-"""Of the calls, so many may take longer than their 95th percentile."""
+SLOW_SHARES: Mapping[TargetName, float] = {"p95": 0.05, "p99": 0.01}
+"""Of the calls, so many may take longer than a percentile."""
 ROUNDING = 1e-9
 
 
@@ -128,7 +135,7 @@ class Share:
 
 
 class Slowness:
-    """A duration that 95 of 100 calls must not exceed. Threads may share it."""
+    """A duration that all but a few calls must not exceed. Threads may share it."""
 
     def __init__(self, goal: Goal, settings: SloSettings) -> None:
         self._goal = goal
@@ -152,14 +159,16 @@ class Slowness:
             return self._turn(is_missed=self._is_too_bad())
 
     def _is_too_bad(self) -> bool:
-        return self._recent.bad > SLOW_SHARE * self._recent.calls + ROUNDING
+        allowed = SLOW_SHARES[self._goal.target] * self._recent.calls
+        return self._recent.bad > allowed + ROUNDING
 
     def _turn(self, *, is_missed: bool) -> Change | None:
         if is_missed == self._is_missed:
             return None
         self._is_missed = is_missed
         # Buckets are coarse, but on which side of the goal it is was counted exactly.
-        measured, goal = self._latency.p95(), self._goal.goal
+        measured = getattr(self._latency.latency(), self._goal.target)
+        goal = self._goal.goal
         if is_missed:
             return self._goal.missed(max(measured, goal), self._window)
         return self._goal.met(min(measured, goal), self._window)
@@ -181,10 +190,9 @@ class RecentLatency:
             self._slices.append((number, Histogram()))
         self._slices[-1][1].add(seconds)
 
-    def p95(self) -> float:
-        """Return the 95th percentile of what is in the window."""
-        parts = (part.latency() for _, part in self._slices)
-        return sum(parts, Latency()).p95 or 0.0
+    def latency(self) -> Latency:
+        """Return what is in the window, summed up."""
+        return sum((part.latency() for _, part in self._slices), Latency())
 
 
 def _targets(name: str, settings: SloSettings) -> Iterator[Share | Slowness]:
@@ -195,6 +203,8 @@ def _targets(name: str, settings: SloSettings) -> Iterator[Share | Slowness]:
         yield Share(Goal(address, "error_rate", goal, name), settings, goal)
     if (goal := settings.p95) is not None:
         yield Slowness(Goal(address, "p95", goal, name), settings)
+    if (goal := settings.p99) is not None:
+        yield Slowness(Goal(address, "p99", goal, name), settings)
 
 
 def _is_bad(target: TargetName, event: Ended) -> bool | None:

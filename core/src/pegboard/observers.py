@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .errors import CallError
 
 BreakerState = Literal["closed", "open", "half-open"]
-TargetName = Literal["availability", "error_rate", "p95"]
+TargetName = Literal["availability", "error_rate", "p95", "p99"]
 
 NOT_COUNTED = Usage(estimated=True)
 
@@ -130,14 +130,14 @@ class TargetMissed:
     address: str
     target: TargetName
     measured: float
-    """What it was in the window; of p95, seconds."""
+    """What it was in the window; of durations, seconds."""
     goal: float
     slo: str
     """The name of the section: ``[slo.NAME]``."""
     window: float
     """Seconds over which it was measured."""
     burn_rate: float | None = None
-    """How many times more calls were bad than the goal allows; None for p95."""
+    """How many times more calls were bad than the goal allows; None of durations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class TargetMet:
     address: str
     target: TargetName
     measured: float
-    """What it was in the window; of p95, seconds."""
+    """What it was in the window; of durations, seconds."""
     goal: float
     slo: str
     """The name of the section: ``[slo.NAME]``."""

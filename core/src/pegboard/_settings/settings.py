@@ -160,19 +160,22 @@ class SloSettings(BaseModel):
     """The share of calls that may fail, for whatever reason."""
     p95: float | None = Field(default=None, gt=0)
     """Seconds that 95 of 100 calls that succeed must not exceed."""
+    p99: float | None = Field(default=None, gt=0)
+    """The same of 99 of 100."""
     fast: BurnSettings = BurnSettings()
     """When bad calls come so fast that somebody should look at once."""
     slow: SlowBurnSettings = SlowBurnSettings()
     """When they come more slowly, but for hours."""
     window: float = Field(default=3600.0, gt=0)
-    """Seconds over which p95 is measured."""
+    """Seconds over which p95 and p99 are measured."""
     minimum_calls: int = Field(default=20, ge=1)
     """With fewer calls in the window, nothing is judged."""
 
     @model_validator(mode="after")
     def _has_target(self) -> Self:
-        if self.availability is None and self.error_rate is None and self.p95 is None:
-            msg = "needs a target: availability, error_rate or p95"
+        targets = (self.availability, self.error_rate, self.p95, self.p99)
+        if all(target is None for target in targets):
+            msg = "needs a target: availability, error_rate, p95 or p99"
             raise ValueError(msg)
         return self
 
