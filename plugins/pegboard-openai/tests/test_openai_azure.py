@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 from pegboard import Pegboard
-from pegboard.errors import ContentFiltered, InvalidReply, NotFound, RateLimited
+from pegboard.errors import (
+    Authentication,
+    ContentFiltered,
+    InvalidReply,
+    NotFound,
+    RateLimited,
+)
 from pegboard.testing import openai_wire as wire
 from pegboard.testing.fault_server import (
     FaultServer,
@@ -36,6 +42,12 @@ FILTERED = {
 def token() -> str:
     """Return a token, as a function of a program would."""
     return "fresh"
+
+
+def no_token() -> str:
+    """Fail, as a function does where nobody has logged in."""
+    msg = "No login"
+    raise RuntimeError(msg)
 
 
 @pytest.fixture
@@ -88,6 +100,18 @@ async def test_function_is_asked_for_each_token(
     request = await asked(server, azure(entra_token="old", entra_token_provider=token))
 
     assert request.headers["authorization"] == "Bearer fresh"
+
+
+async def test_function_that_fails_is_an_error(
+    server: FaultServer, azure: OpenBoard
+) -> None:
+    """Of the credential, whatever library it comes from; nothing is sent."""
+    async with azure(entra_token_provider=no_token) as board:
+        with pytest.raises(Authentication, match="raised RuntimeError: No login") as no:
+            await board.llm().complete("Hello?")
+
+    assert no.value.request_sent == "no"
+    assert server.requests == []
 
 
 async def test_version_leads_to_the_deployment(

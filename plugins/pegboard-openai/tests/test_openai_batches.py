@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pegboard import BatchItem, BatchResult, ChatRequest, Message
 from pegboard.errors import (
-    Conflict,
     ContextLengthExceeded,
     InvalidReply,
     NotFound,
@@ -198,7 +197,7 @@ async def test_running_batch_has_no_results_yet(
     server: FaultServer, open_model: OpenModel
 ) -> None:
     """To read some of them would be to miss the rest."""
-    with pytest.raises(Conflict, match="is running"):
+    with pytest.raises(NotFound, match="is running"):
         await results(server, open_model(), status="in_progress")
 
 

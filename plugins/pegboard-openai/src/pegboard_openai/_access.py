@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from openai import Omit, omit
+from pegboard.errors import Authentication
 
 from ._client import Client
 from .options import AzureOptions, OpenAIOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from httpx2 import Limits
 
@@ -105,12 +106,20 @@ class AzureAccess:
     async def _credential(self) -> Mapping[str, str | Omit]:
         options = self._options
         if options.entra_token_provider is not None:
-            token = await asyncio.to_thread(options.entra_token_provider)
+            token = await _called(options.entra_token_provider)
             return {"Authorization": f"Bearer {token}"}
         if options.entra_token is not None:
             return {"Authorization": f"Bearer {options.entra_token.get_secret_value()}"}
         key = options.api_key.get_secret_value() if options.api_key else ""
         return {"api-key": key, "Authorization": omit}
+
+
+async def _called(entra_token_provider: Callable[[], Any]) -> str:
+    try:
+        return str(await asyncio.to_thread(entra_token_provider))
+    except Exception as error:  # what it raises is of a library that we do not know
+        msg = f"entra_token_provider raised {type(error).__name__}: {error}."
+        raise Authentication(msg, request_sent="no") from error
 
 
 def access_of(options: ModelOptions) -> Access:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pegboard import Batch, BatchResult
-from pegboard.errors import CallError, Conflict
+from pegboard.errors import CallError, NotFound
 
 from ._convert import kept
 from ._errors import answered, reported
@@ -80,13 +80,13 @@ class BatchApi:
         Yield what there is.
 
         Raises:
-            Conflict: The batch has not ended yet.
+            NotFound: There are none yet.
 
         """
         batch = await self.get(batch_id)
         if not batch.has_ended:
             msg = f"The batch {batch_id} is {batch.state}. Wait until it has ended."
-            raise Conflict(msg, request_sent="yes")
+            raise NotFound(msg, request_sent="yes")
         told = batch.provider_metadata[self._service.name]
         for file_id in (told[name] for name in FILES if name in told):
             with self._connection.translation:
