@@ -336,6 +336,7 @@ async def test_value_grows_through_a_tool():
     value = PARIS.model_dump()
     text = json.dumps(value)
     script = Script(
+        TextDelta("{This is no JSON.}"),
         ToolCallDelta("1", "final_answer", text[:11]),
         ToolCallDelta("1", "final_answer", text[11:]),
         PartDone(ToolCall("1", "final_answer", value)),

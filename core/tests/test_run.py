@@ -691,3 +691,32 @@ async def test_schema_is_refused():
     """A run has a type instead."""
     with pytest.raises(errors.InvalidRequest, match="Pass a type as output"):
         await llm_of(Script()).run("?", schema={"type": "object"})
+
+
+def test_interrupt_in_a_tool_ends_the_program():
+    """Ctrl-C is for the program, wherever it arrives."""
+
+    def interrupt() -> None:
+        """Do what Ctrl-C does."""
+        raise KeyboardInterrupt
+
+    script = Script([call("interrupt")], "done")
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(llm_of(script).run("?", tools=[interrupt]))
+
+    assert len(script.requests) == 1
+
+
+def test_run_within_a_tool_shares_the_timeout():
+    """A tool may run a model with tools of its own; the outer bound holds."""
+    inner = Script([call("sleep", seconds=30)], "late")
+
+    async def delegate() -> str:
+        """Have another one do it."""
+        return (await llm_of(inner).run("?", tools=[sleep])).text
+
+    error, ended = timed(Script([call("delegate")]), [delegate], timeout=10)
+
+    assert isinstance(error, errors.DeadlineExceeded)
+    assert ended == 10

@@ -18,7 +18,7 @@ from ._output import Fitting, JsonObject, Output, Taken, through, typed
 from ._prompt import request_of
 from ._run import looped, runnable
 from ._run_stream import RunStream
-from ._stream import ReplyStream, TypedStream
+from ._stream import ReplyStream, TypedStream, given_by, said_by
 from .contracts.chat import ChatRequest, Reply, Usage
 from .deadline import shared_deadline
 from .draft import Draft, estimated_usage
@@ -180,7 +180,10 @@ class LLM(Abilities):
         source, draft = self._model.handle.stream(request), Draft(request, dropped)
         placed = partial(self._placed, operation="stream")
         if form is not None:
-            return TypedStream(source, draft, output=form, placed=placed)
+            json_of = given_by if request.schema is None else said_by
+            return TypedStream(
+                source, draft, output=form, json_of=json_of, placed=placed
+            )
         read = None if request.schema is None else Fitting(request.schema).read
         return ReplyStream(source, draft, read=read, placed=placed)
 

@@ -104,10 +104,12 @@ class TypedStream(ReplyStream, Generic[Value]):
         draft: Draft,
         *,
         output: Output[Value],
+        json_of: Callable[[StreamEvent], str],
         placed: Callable[[CallError], CallError],
     ) -> None:
         super().__init__(source, draft, read=self._take, placed=placed)
         self._form = output
+        self._json_of = json_of
         self._values: list[Value] = []
 
     @property
@@ -137,7 +139,7 @@ class TypedStream(ReplyStream, Generic[Value]):
         text, before = "", None
         async with aclosing(self._events()) as events:
             async for event in events:
-                text += _json_of(event)
+                text += self._json_of(event)
                 now = self._form.partly(text)
                 if now is not None and now != before:
                     yield now
@@ -147,8 +149,11 @@ class TypedStream(ReplyStream, Generic[Value]):
         self._values.append(self._form.read(reply))
 
 
-def _json_of(event: StreamEvent) -> str:
-    """Return what *event* adds to the JSON: as words, or as the tool for them."""
-    if isinstance(event, TextDelta):
-        return event.text
+def said_by(event: StreamEvent) -> str:
+    """Return the words that *event* adds to the reply."""
+    return event.text if isinstance(event, TextDelta) else ""
+
+
+def given_by(event: StreamEvent) -> str:
+    """Return what *event* adds to the arguments of the one tool that there is."""
     return event.arguments if isinstance(event, ToolCallDelta) else ""
