@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from anthropic import AsyncAnthropic
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from pegboard import ChatRequest, Message, Pegboard, Text, Tool
+from pegboard import ChatRequest, Context, Message, Pegboard, Text, Tool
 from pegboard.errors import RateLimited, Timeout, Unsupported
 from pegboard.testing import anthropic_wire as wire
 from pegboard.testing.cancellation import cancel_at_every_await
@@ -123,7 +124,9 @@ async def test_sdk_traces_nothing(
     ask: Any = {"model": "m", "max_tokens": 1, "messages": []}
     made = []
 
-    for client in (Client(options), AsyncAnthropic(api_key="k", base_url=server.url)):
+    context = Context(address="llm.default", data_folder=Path())
+    ours = Client(options, context)
+    for client in (ours, AsyncAnthropic(api_key="k", base_url=server.url)):
         async with client:
             await client.messages.create(**ask)
         made.append(len(spans.get_finished_spans()))

@@ -37,7 +37,7 @@ class Service:
     def __init__(self, options: AnthropicOptions, context: Context) -> None:
         """Open nothing yet."""
         self._connect_timeout = context.connect_timeout
-        self._clients = PerLoop(lambda: Client(options), Client.close)
+        self._clients = PerLoop(lambda: Client(options, context), Client.close)
 
     async def get(self, path: str, **query: object) -> Any:
         """Return what is at *path*."""

@@ -11,12 +11,16 @@ from ollama import AsyncClient
 from pydantic_core import from_json
 
 if TYPE_CHECKING:
+    from pegboard import Context
+
     from .options import OllamaOptions
 
 Path = Literal["/api/chat", "/api/embed", "/api/pull", "/api/tags"]
 PATHS: tuple[Path, ...] = get_args(Path)
-CONNECTIONS = httpx.Limits(max_keepalive_connections=100)
+KEPT = 100
 """As many as are called at once need not be made again; httpx would keep 20."""
+KEEP_ALIVE = 5.0
+"""Seconds that httpx keeps them, unless the policy says it."""
 
 
 class Client(AsyncClient):
@@ -28,11 +32,12 @@ class Client(AsyncClient):
     the HTTP client that the SDK has made, which is also what makes them cheap.
     """
 
-    def __init__(self, options: OllamaOptions, connect_timeout: float) -> None:
-        super().__init__(options.host, limits=CONNECTIONS)
+    def __init__(self, options: OllamaOptions, context: Context) -> None:
+        super().__init__(options.host, limits=_limits(context))
         # Only making a connection is timed here: a call that takes too long for its
         # policy is cancelled, which one more timer for each read would not improve.
-        connect = None if connect_timeout == math.inf else connect_timeout
+        longest = context.connect_timeout
+        connect = None if longest == math.inf else longest
         self._extensions = {"timeout": httpx.Timeout(None, connect=connect).as_dict()}
         self._urls = {path: httpx.URL(options.host + path) for path in PATHS}
         self._headers = self._client.headers.copy()
@@ -98,3 +103,13 @@ class Lines:
 
 def _json(body: Any) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _limits(context: Context) -> httpx.Limits:
+    """Return how many connections there may be, and for how long."""
+    keep_alive = KEEP_ALIVE if context.keep_alive is None else context.keep_alive
+    return httpx.Limits(
+        max_connections=context.connections,
+        max_keepalive_connections=context.connections or KEPT,
+        keepalive_expiry=keep_alive,
+    )

@@ -46,7 +46,7 @@ class OllamaModel:
         """Make a model. Does no I/O."""
         self._options = options
         self._clock = context.clock
-        make_client = partial(Client, options, context.connect_timeout)
+        make_client = partial(Client, options, context)
         self._clients = PerLoop(make_client, Client.close)
         make_pulls = partial(Pulls, options, context, self._clients.get, self._has)
         self._pulls = PerLoop(make_pulls, Pulls.aclose)
