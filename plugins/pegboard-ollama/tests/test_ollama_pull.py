@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,16 @@ from pegboard import (
     Pegboard,
     PullProgress,
     errors,
+    time_left,
 )
+from pegboard.deadline import shared_deadline
 from pegboard.testing import ollama_wire as wire
 from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.fault_server import Fault, FaultServer, Scripted
 from pegboard.testing.leaks import no_leaks
 from pegboard_ollama._disk import Disk, Layers, size
 from pegboard_ollama._model import OllamaModel
+from pegboard_ollama._pull import Pull
 from pegboard_ollama.options import OllamaOptions
 
 if TYPE_CHECKING:
@@ -265,7 +268,7 @@ async def test_call_says_that_another_process_pulls(
 ) -> None:
     """When its time is over before that is done."""
     board = open_board(
-        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 0.3}
+        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 0.5}
     )
 
     with pytest.raises(errors.NotFound, match="waiting for another process"):
@@ -326,18 +329,49 @@ async def test_deadline_leaves_the_pull_in_the_background(
     assert library.pulls == 1
 
 
+async def test_steady_progress_does_not_carry_a_call_over_its_deadline(
+    library: Any, pulling: FaultServer, open_board: OpenBoard
+) -> None:
+    """It says how far the pull is, however often that changes."""
+
+    async def wait() -> None:
+        await asyncio.sleep(0.005)
+
+    counts = (wire.progress("pulling a", completed=n, total=999) for n in range(999))
+    library.pull = [step for count in counts for step in (count, wait)]
+    board = open_board(
+        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 0.5}
+    )
+
+    with pytest.raises(errors.NotFound, match="it is being pulled"):
+        await board.llm().complete("Hi")
+
+
 async def test_pulls_do_not_open_the_breaker(
     library: Any, pulling: FaultServer, open_board: OpenBoard
 ) -> None:
     """The server is well, it only has no model yet."""
     gate = Gate()
     library.pull = [gate, *PULL]
-    policy = {"deadline": 0.1, "breaker": {"failures": 1}}
+    policy = {"deadline": 0.4, "breaker": {"failures": 1}}
     board = open_board(host=pulling.url, model="qwen3", auto_pull=True, policy=policy)
 
-    for _ in range(3):
+    for _ in range(2):
         with pytest.raises(errors.NotFound):
             await board.llm().complete("Hi")
+
+
+async def test_pull_does_not_know_the_deadline_of_the_call_that_began_it() -> None:
+    """It has a limit of its own."""
+    seen = []
+
+    async def work(_pull: Pull) -> None:
+        seen.append(time_left())
+
+    with shared_deadline(asyncio.get_running_loop().time() + 60):
+        await Pull("m", work).wait()
+
+    assert seen == [None]
 
 
 async def test_pull_has_a_limit_of_its_own(
@@ -463,6 +497,27 @@ async def test_server_that_cannot_pull_says_so(
 
     with pytest.raises(errors.PermissionDenied, match="not here"):
         await answer(open_model(auto_pull=True))
+
+
+@pytest.mark.parametrize(
+    ("answered", "kind"),
+    [
+        (Scripted.json(wire.error("broken"), status=500), errors.Unavailable),
+        (Scripted(before=Fault.RESET), errors.ConnectionFailed),
+        (Scripted.lines(b"{}\n"), errors.InvalidReply),
+    ],
+)
+async def test_pull_on_demand_fails_as_calls_do(
+    server: FaultServer,
+    open_model: OpenModel,
+    answered: Scripted,
+    kind: type[errors.CallError],
+) -> None:
+    """With errors of pegboard's."""
+    server.respond(answered)
+
+    with pytest.raises(kind):
+        await all_steps(open_model(), "qwen3")
 
 
 # --- the disk ---
@@ -609,21 +664,40 @@ async def test_pull_on_demand_says_when_its_time_is_over(
     assert steps[-1].completed == 50
 
 
-async def test_pull_is_logged_for_those_who_want_to_hear(
-    library: Any, qwen: OllamaModel
-) -> None:
-    """Under the address, and nothing until they say so."""
-    heard: list[str] = []
-    sink = logger.add(lambda message: heard.append(str(message)), format="{message}")
-    try:
-        await answer(qwen)
-        assert heard == []
-        logger.enable("pegboard_ollama")
-        library.models.clear()
-        await answer(qwen)
-    finally:
-        logger.disable("pegboard_ollama")
-        logger.remove(sink)
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """Return what the program's log gets to hear."""
+    lines: list[str] = []
+    sink = logger.add(
+        lambda line: lines.append(str(line)), format="{extra[component]}: {message}"
+    )
+    yield lines
+    logger.disable("pegboard_ollama")
+    logger.remove(sink)
 
-    assert heard[0] == "Pulling qwen3.\n"
-    assert heard[-1] == "Pulled qwen3: 100 bytes.\n"
+
+async def test_pull_is_logged_for_those_who_want_to_hear(
+    library: Any, qwen: OllamaModel, heard: list[str]
+) -> None:
+    """Under the address, from time to time."""
+    logger.enable("pegboard_ollama")
+    gate = Gate()
+    library.pull = [*PULL[:2], gate, *PULL[2:]]
+    async with aclosing(qwen.pull_model("qwen3")) as steps:
+        async for step in steps:
+            if step.completed:
+                gate.opened.set()
+
+    assert heard == [
+        "llm.default: Pulling qwen3.\n",
+        "llm.default: Pulling qwen3: 50 bytes of 100 bytes.\n",
+        "llm.default: Pulling qwen3: 100 bytes of 100 bytes.\n",
+        "llm.default: Pulled qwen3: 100 bytes.\n",
+    ]
+
+
+async def test_pull_is_silent_unless_asked(qwen: OllamaModel, heard: list[str]) -> None:
+    """As a library should be."""
+    await answer(qwen)
+
+    assert heard == []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Work = Callable[["Pull"], Coroutine[None, None, None]]
 
-LONGEST_RESERVE, RESERVE = 1.0, 0.25
+LONGEST_RESERVE, RESERVE = 1.0, 0.5
 """Seconds, and part of its time, that a call keeps to say how far the pull is."""
 
 
@@ -33,7 +33,7 @@ class Pull:
         self.model = model
         self.progress = PullProgress("waiting for the server")
         self._news = asyncio.Event()
-        # It outlives the call that began it, whose deadline is a context variable.
+        # It outlives the call that began it, and must not keep to that one's deadline.
         self.task = asyncio.create_task(work(self), context=Context())
         self.task.add_done_callback(self._end)
 
@@ -63,19 +63,21 @@ class Pull:
 
         """
         seen = None
+        reserve = _reserve()
         while not self.task.done():
             if self.progress is not seen:
                 seen = self.progress
                 yield seen
             else:
-                await self._next()
+                await self._next(reserve)
         self._check_end()
         if self.progress is not seen:
             yield self.progress
 
-    async def _next(self) -> None:
+    async def _next(self, reserve: float) -> None:
+        left = time_left()
         try:
-            async with asyncio.timeout(_patience()):
+            async with asyncio.timeout(None if left is None else left - reserve):
                 await self._news.wait()
         except TimeoutError:
             raise NotFound(self._still_running()) from None
@@ -106,7 +108,7 @@ class Pull:
         self._news.set()
 
 
-def _patience() -> float | None:
-    """Return how long the running call can wait and still say what it waited for."""
+def _reserve() -> float:
+    """Return how long before its end the running call stops to wait."""
     left = time_left()
-    return None if left is None else left - min(LONGEST_RESERVE, RESERVE * left)
+    return 0.0 if left is None else min(LONGEST_RESERVE, RESERVE * left)
