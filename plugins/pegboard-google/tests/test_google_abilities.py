@@ -7,6 +7,9 @@ the requests here, and from the documentation.
 
 from __future__ import annotations
 
+import io
+import wave
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -17,6 +20,8 @@ from pegboard import (
     Image,
     ImageRequest,
     Message,
+    SpeechRequest,
+    TranscriptionRequest,
     Usage,
 )
 from pegboard.errors import (
@@ -348,3 +353,137 @@ async def test_models_say_what_they_can_do(service, open_model) -> None:
     assert {"tools", "reasoning_effort", "batches"} <= chat.capabilities
     assert vectors.capabilities == {"embeddings"}
     assert len(service.requests) == 2
+
+
+# --- sound ---
+
+
+def spoken(media_type: str) -> Scripted:
+    """Return an answer with four bytes of sound."""
+    inline = {"mimeType": media_type, "data": b64encode(b"1234").decode()}
+    return Scripted.json(wire.response({"inlineData": inline}))
+
+
+async def test_sound_is_a_file_that_can_be_played(server, open_model) -> None:
+    """The service sends bare samples; their rate is in their type."""
+    server.respond(spoken("audio/L16;codec=pcm;rate=16000"))
+
+    speech = await open_model().speak(SpeechRequest(text="Hi"))
+
+    with wave.open(io.BytesIO(speech.audio)) as sound:
+        assert (sound.getframerate(), sound.getsampwidth()) == (16000, 2)
+        assert sound.readframes(9) == b"1234"
+    assert speech.media_type == "audio/wav"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "media_type"),
+    [
+        ("audio/L16;rate=24000", "pcm", "audio/pcm"),
+        ("audio/L16", "pcm", "audio/pcm"),
+        ("audio/mpeg", None, "audio/mpeg"),
+    ],
+)
+async def test_sound_stays_as_it_is(
+    server, open_model, kind, wanted, media_type
+) -> None:
+    """Where that was asked for, or where the service sends a file."""
+    server.respond(spoken(kind))
+
+    speech = await open_model().speak(SpeechRequest(text="Hi", format=wanted))
+
+    assert (speech.audio, speech.media_type) == (b"1234", media_type)
+
+
+async def test_manner_of_speaking_is_told_in_words(server, open_model) -> None:
+    """The API has no field for it, but one for the voice."""
+    server.respond(spoken("audio/L16"))
+
+    await open_model("m", speech_model="tts").speak(
+        SpeechRequest(text="Hi.", instructions="Whisper", speed=1.5, voice="Puck")
+    )
+
+    (request,) = server.requests
+    assert request.path == "/v1/models/tts:generateContent"
+    assert request.json["contents"][0]["parts"] == [
+        {"text": "Whisper. Speak at 1.5 times the usual speed: Hi."}
+    ]
+    config = request.json["generationConfig"]
+    assert config["responseModalities"] == ["AUDIO"]
+    assert config["speechConfig"]["voiceConfig"] == {
+        "prebuiltVoiceConfig": {"voiceName": "Puck"}
+    }
+
+
+async def test_format_that_there_is_not_is_refused(server, open_model) -> None:
+    """Before anything is sent."""
+    with pytest.raises(Unsupported, match="Known: wav, pcm"):
+        await open_model().speak(SpeechRequest(text="Hi", format="mp3"))
+
+    assert server.requests == []
+
+
+async def test_words_are_no_sound(server, open_model) -> None:
+    """What was said instead is in the error."""
+    server.respond(Scripted.json(wire.response(wire.text("No."))))
+
+    with pytest.raises(InvalidReply, match="said nothing: No"):
+        await open_model().speak(SpeechRequest(text="Hi"))
+
+
+async def test_sound_is_sent_to_be_written_down(server, open_model) -> None:
+    """With what is known of it."""
+    server.respond(Scripted.json(wire.response(wire.text(" Hi. "))))
+    request = TranscriptionRequest(audio=b"123", language="de", prompt="pegboard")
+
+    heard = await open_model("m", transcription_model="ear").transcribe(request)
+
+    assert heard.text == "Hi."
+    (sent,) = server.requests
+    assert sent.path == "/v1/models/ear:generateContent"
+    task, sound = sent.json["contents"][0]["parts"]
+    assert "language is de" in task["text"]
+    assert "said: pegboard" in task["text"]
+    assert sound["inlineData"]["mimeType"] == "audio/wav"
+
+
+# --- models of their own ---
+
+
+async def test_pictures_come_from_the_first_model_that_can_be_used(
+    server, open_model
+) -> None:
+    """One that the account may not use gives way to the next."""
+    picture = {"mimeType": "image/png", "data": b64encode(b"123").decode()}
+    server.respond(
+        Scripted.json(wire.error("NOT_FOUND"), status=404),
+        Scripted.json(wire.response({"inlineData": picture})),
+    )
+    model = open_model("m", image_models=["a-image", "b-image"])
+
+    painted = await model.generate_images(ImageRequest(prompt="x"))
+
+    assert painted.images == (Image(b"123", "image/png"),)
+    assert [request.path for request in server.requests] == [
+        "/v1/models/a-image:generateContent",
+        "/v1/models/b-image:generateContent",
+    ]
+
+
+async def test_last_model_that_cannot_be_used_is_the_error(server, open_model) -> None:
+    """There is no other one to ask."""
+    server.respond(*[Scripted.json(wire.error("NOT_FOUND"), status=404)] * 2)
+
+    with pytest.raises(NotFound):
+        await open_model("m", image_models=["a", "b"]).generate_images(
+            ImageRequest(prompt="x")
+        )
+
+
+async def test_vectors_come_from_the_model_for_them(service, open_model) -> None:
+    """The settings may name one beside that of chat."""
+    model = open_model(base_url=service.url, embedding_model="gemini-embedding-001")
+
+    made = await model.embed(EmbeddingRequest(texts=("ice",)))
+
+    assert made.model == "gemini-embedding-001"

@@ -14,6 +14,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from pegboard.testing.abilities import (
+    SpeechModelContract,
+    TranscriptionModelContract,
+)
 from pegboard.testing.chat import ChatModelContract, StreamingChatContract
 
 no_stop = pytest.mark.xfail(reason="the mock does not stop at words", run=False)
@@ -53,19 +57,25 @@ def tokens() -> Iterator[str]:
         thread.join()
 
 
-class TestGemini(ChatModelContract, StreamingChatContract):
-    """The Gemini API."""
+class AtMock:
+    """A kit whose model is at the mock."""
+
+    model = "gemini-3-flash"
 
     @pytest.fixture
     def settings(self, mock: str) -> dict[str, Any]:
-        """Return the settings of a model at the mock."""
+        """Return the settings of the model."""
         return {
             "provider": "gemini",
-            "model": "gemini-3-flash",
+            "model": self.model,
             "api_key": "k",
             "base_url": mock,
             "api_version": "v1beta",
         }
+
+
+class TestGemini(AtMock, ChatModelContract, StreamingChatContract):
+    """The Gemini API."""
 
     @no_stop
     async def test_stop_is_kept_or_refused(self) -> None:
@@ -93,3 +103,18 @@ class TestVertex(TestGemini):
             "base_url": mock,
             "api_version": "v1",
         }
+
+
+class TestSpeech(AtMock, SpeechModelContract):
+    """Models that read aloud: samples without a head are what comes."""
+
+    model = "gemini-2.5-flash-preview-tts"
+
+
+class TestTranscription(AtMock, TranscriptionModelContract):
+    """Any model that hears."""
+
+    @pytest.fixture
+    def audio(self) -> bytes:
+        """Return what the mock does not listen to."""
+        return b"RIFF"

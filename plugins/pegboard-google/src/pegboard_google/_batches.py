@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pegboard import Batch, BatchItem, BatchResult
 from pegboard.errors import CallError, InvalidReply, InvalidRequest, NotFound
 
+from ._calls import checked_model
 from ._errors import reported
 from ._replies import reply_of
-from ._requests import OWN, body_of, model_name
+from ._requests import OWN, body_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def batch_model(items: Sequence[BatchItem], options: GeminiOptions) -> str:
         InvalidRequest: They ask several.
 
     """
-    models = {model_name(item.request.model, options) for item in items}
+    models = {checked_model(item.request.model or options.model) for item in items}
     if len(models) > 1:
         msg = f"A batch asks one model, not {', '.join(sorted(models))}."
         raise InvalidRequest(msg, request_sent="no")

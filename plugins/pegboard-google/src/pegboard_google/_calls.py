@@ -8,6 +8,7 @@ call itself, since it takes every message apart.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,20 +32,36 @@ class Call(NamedTuple):
     """What is sent; None leaves it to the SDK."""
 
 
+def checked_model(name: str) -> str:
+    """
+    Return *name* if it can be that of a model.
+
+    Raises:
+        InvalidRequest: The name would change the address.
+
+    """
+    if re.search(r"[?&]|\.\.", name):
+        msg = f"No model is named {name!r}: '?', '&' and '..' cannot be in a name."
+        raise InvalidRequest(msg, request_sent="no")
+    return name
+
+
 def generate(model: str, body: Json) -> Call:
     """Return the call that has *model* answer *body*."""
+    name = checked_model(model)
     return Call(
-        lambda sdk: sdk.models.generate_content(model=model, contents=PLACEHOLDER),
+        lambda sdk: sdk.models.generate_content(model=name, contents=PLACEHOLDER),
         _encoded(body),
     )
 
 
 def stream(model: str, body: Json) -> Call:
     """Return the call that has *model* answer *body* in pieces."""
+    name = checked_model(model)
 
     async def begin(sdk: AsyncClient) -> None:
         chunks: Any = await sdk.models.generate_content_stream(
-            model=model, contents=PLACEHOLDER
+            model=name, contents=PLACEHOLDER
         )
         await anext(chunks)
 
@@ -53,17 +70,19 @@ def stream(model: str, body: Json) -> Call:
 
 def count(model: str, body: Json) -> Call:
     """Return the call that has the tokens of *body* counted."""
+    name = checked_model(model)
     return Call(
-        lambda sdk: sdk.models.count_tokens(model=model, contents=PLACEHOLDER),
+        lambda sdk: sdk.models.count_tokens(model=name, contents=PLACEHOLDER),
         _encoded(body),
     )
 
 
 def embed(model: str, contents: Any, config: Any) -> Call:
     """Return the call that has *model* embed *contents*."""
+    name = checked_model(model)
     return Call(
         lambda sdk: sdk.models.embed_content(
-            model=model, contents=contents, config=config
+            model=name, contents=contents, config=config
         )
     )
 

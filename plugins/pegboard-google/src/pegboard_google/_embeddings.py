@@ -32,10 +32,11 @@ Json = Mapping[str, Any]
 
 
 def texts_at_once(options: GeminiOptions) -> int:
-    """Return how many texts the model of *options* takes in one request."""
+    """Return how many texts go into one request with *options*."""
     if not options.vertex:
         return AT_ONCE
-    found = (n for name, n in AT_ONCE_ON_VERTEX.items() if _is(name, options.model))
+    model = options.embedding_model or options.model
+    found = (n for name, n in AT_ONCE_ON_VERTEX.items() if _is(name, model))
     return next(found, 1)
 
 

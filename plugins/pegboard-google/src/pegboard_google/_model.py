@@ -18,11 +18,16 @@ from pegboard import (
     ModelEntry,
     PerLoop,
     Reply,
+    Speech,
+    SpeechRequest,
     StreamEvent,
+    Transcript,
+    TranscriptionRequest,
 )
-from pegboard.errors import CallError, Unsupported
+from pegboard.errors import CallError, NotFound, PermissionDenied, Unsupported
 
 from . import _calls as calls
+from ._audio import speech_body, speech_of, transcript_of, transcription_body
 from ._batches import batch_body, batch_model, batch_of, checked_id, results_of
 from ._catalog import count_body, entry_of, models_of
 from ._client import Connection
@@ -30,7 +35,7 @@ from ._embeddings import config_of, contents_of, embeddings_of, texts_at_once
 from ._errors import KNOWN, translated
 from ._images import image_body, painted
 from ._replies import reply_of
-from ._requests import body_of, model_name
+from ._requests import body_of
 from ._stream import StreamReader
 
 if TYPE_CHECKING:
@@ -60,8 +65,7 @@ class GeminiModel:
 
     async def ping(self) -> str | None:
         """Ask for the model: it takes the key, and no tokens."""
-        model = model_name(None, self._options)
-        await self._ask(calls.get_model(model), dict)
+        await self._ask(calls.get_model(self._options.model), dict)
         return None
 
     async def complete(self, request: ChatRequest) -> Reply:
@@ -91,7 +95,8 @@ class GeminiModel:
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return one vector for each text of *request*, in their order."""
-        model = model_name(request.model, self._options)
+        options = self._options
+        model = request.model or options.embedding_model or options.model
         call = calls.embed(
             model, contents_of(request, model), config_of(request, model)
         )
@@ -100,17 +105,29 @@ class GeminiModel:
         )
 
     async def generate_images(self, request: ImageRequest) -> GeneratedImages:
-        """Paint what *request* says, each picture in a request of its own."""
-        model, body = model_name(request.model, self._options), image_body(request)
-        try:
-            async with TaskGroup() as group:
-                works = [
-                    group.create_task(self._reply(model, body))
-                    for _ in range(request.count)
-                ]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed.exceptions[0].__cause__
-        return painted(work.result() for work in works)
+        """Paint with the first model that can be used."""
+        body, options = image_body(request), self._options
+        models = options.image_models or (options.model,)
+        *others, last = (request.model,) if request.model else models
+        for model in others:
+            try:
+                return await self._paint(model, body, request.count)
+            except (NotFound, PermissionDenied):
+                continue
+        return await self._paint(last, body, request.count)
+
+    async def speak(self, request: SpeechRequest) -> Speech:
+        """Say what *request* says."""
+        options = self._options
+        model = request.model or options.speech_model or options.model
+        reply = await self._reply(model, speech_body(request, options.voice))
+        return speech_of(reply, request)
+
+    async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+        """Write down what is said in *request*."""
+        options = self._options
+        model = request.model or options.transcription_model or options.model
+        return transcript_of(await self._reply(model, transcription_body(request)))
 
     async def list_models(self) -> tuple[ModelEntry, ...]:
         """Return all models that can be asked for."""
@@ -153,6 +170,17 @@ class GeminiModel:
             connection = await self._connections.get()
             return read(await connection.answer(call))
 
+    async def _paint(self, model: str, body: Json, count: int) -> GeneratedImages:
+        """Paint *count* pictures, each in a request of its own."""
+        try:
+            async with TaskGroup() as group:
+                works = [
+                    group.create_task(self._reply(model, body)) for _ in range(count)
+                ]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed.exceptions[0].__cause__
+        return painted(work.result() for work in works)
+
     async def _reply(self, model: str, body: Json) -> Reply:
         call = calls.generate(model, body)
         return await self._ask(call, lambda answer: reply_of(answer, model))
@@ -175,7 +203,7 @@ class GeminiModel:
             yield event
 
     def _prepared(self, request: ChatRequest) -> tuple[str, Json]:
-        model = model_name(request.model, self._options)
+        model = request.model or self._options.model
         return model, body_of(request, model, self._options)
 
     def _refuse_batches_on_vertex(self) -> None:

@@ -20,7 +20,6 @@ from pegboard import (
     ToolCall,
     ToolResult,
 )
-from pegboard.errors import InvalidRequest
 
 from .profiles import thinking_config, thinking_of
 
@@ -36,21 +35,6 @@ ROLES = {"assistant": "model"}
 DATA_ADDRESS = re.compile(r"data:([^;,]+);base64,(.+)", re.DOTALL)
 
 Json = dict[str, Any]
-
-
-def model_name(request_model: str | None, options: GeminiOptions) -> str:
-    """
-    Return the model to ask.
-
-    Raises:
-        InvalidRequest: The name would change the address.
-
-    """
-    name = request_model or options.model
-    if re.search(r"[?&]|\.\.", name):
-        msg = f"No model is named {name!r}: '?', '&' and '..' cannot be in a name."
-        raise InvalidRequest(msg, request_sent="no")
-    return name
 
 
 def body_of(request: ChatRequest, model: str, options: GeminiOptions) -> Json:
@@ -101,8 +85,9 @@ def _inline(media_type: str, content: str) -> Json:
 
 
 def _instructions(messages: Iterable[Message]) -> Json | None:
-    texts = [one.text for one in messages if one.role == "system"]
-    return {"parts": [{"text": text} for text in texts]} if texts else None
+    told = [one for one in messages if one.role == "system"]
+    parts = [part for message in told for part in _parts(message, ())]
+    return {"parts": parts} if parts else None
 
 
 def _contents(messages: Iterable[Message], *, signs_calls: bool) -> Iterator[Json]:

@@ -48,7 +48,7 @@ class StreamReader:
         """Yield what *chunk* brings."""
         check(chunk)
         self._model = chunk.get("modelVersion") or self._model
-        for candidate in chunk.get("candidates") or ():
+        for candidate in (chunk.get("candidates") or ())[:1]:
             self._metadata |= metadata_of(chunk, candidate)
             self._finish_reason = candidate.get("finishReason") or self._finish_reason
             for part in wire_parts(candidate):

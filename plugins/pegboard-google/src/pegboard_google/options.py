@@ -36,6 +36,16 @@ class GeminiOptions(Options):
     """Where the API is, up to and without its version."""
     api_version: str | None = None
     """The version of the API, such as ``v1beta``."""
+    embedding_model: str | None = None
+    """The model that embeds, if it is not ``model``."""
+    image_models: tuple[str, ...] = ()
+    """Models that paint: the first that the account may use. Else ``model``."""
+    speech_model: str | None = None
+    """The model that reads aloud, if it is not ``model``."""
+    voice: str = "Kore"
+    """Whose voice it has, where the request does not say."""
+    transcription_model: str | None = None
+    """The model that writes down what it hears, if it is not ``model``."""
     include_thoughts: bool = False
     """Whether models that think shall say what."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)

@@ -18,8 +18,10 @@ CONTRACTS = (
     "Embedder",
     "ImageGenerator",
     "ModelCatalog",
+    "SpeechModel",
     "StreamingChat",
     "TokenCounter",
+    "TranscriptionModel",
 )
 
 
@@ -47,4 +49,6 @@ def pegboard_llm_providers() -> list[LLMProvider]:
 
 
 def _capabilities(options: GeminiOptions) -> frozenset[str]:
-    return capabilities_of(options.model)
+    painters = options.image_models or (options.model,)
+    edits = {"image_editing"}.intersection(*map(capabilities_of, painters))
+    return capabilities_of(options.model) | edits
