@@ -93,6 +93,17 @@ def test_filters(arguments, expected):
     assert addresses(*arguments) == expected
 
 
+def test_table_is_short_and_files_are_whole(recorded):
+    """Twenty lines are enough for people; who takes JSON or CSV wants all."""
+    rows = [CallRow(**{**ROW, "began": time.time()})] * 30
+    write(recorded, rows, oldest=0, most=100)
+
+    assert len(run().stdout.splitlines()) == 21
+    assert len(addresses()) == 34
+    assert len(run("--csv").stdout.splitlines()) == 35
+    assert len(run("--csv", "--limit", "30").stdout.splitlines()) == 31
+
+
 @pytest.mark.usefixtures("recorded")
 def test_prints_csv():
     """With a header, and nothing where nothing is known."""

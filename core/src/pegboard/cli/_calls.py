@@ -27,6 +27,8 @@ NOTHING = (
     "[calls]\nrecord = true"
 )
 HEADER = "began address model outcome attempts latency first tokens cost"
+SHOWN, ALL = 20, -1
+"""How many calls there are to see where nobody says; SQLite knows -1 as no limit."""
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
@@ -37,7 +39,7 @@ def run(  # noqa: PLR0913 - the options of the command
     model: str | None,
     failed: bool,
     since: str | None,
-    limit: int,
+    limit: int | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -47,7 +49,7 @@ def run(  # noqa: PLR0913 - the options of the command
     if not path.exists():
         raise click.ClickException(NOTHING.format(path.parent))
     try:
-        rows = read(path, conditions, limit)
+        rows = read(path, conditions, limit or (ALL if as_json or as_csv else SHOWN))
     except (sqlite3.Error, UnknownFormatError) as error:
         msg = f"{path} cannot be read: {error}"
         raise click.ClickException(msg) from error

@@ -129,9 +129,7 @@ def stats(place: Place, *, as_json: bool) -> None:
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="How many calls at most, the latest.",
+    help="How many calls at most, the latest. Default: 20, of JSON and CSV all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
