@@ -241,7 +241,6 @@ def test_no_value_is_taken_for_a_flag() -> None:
     command = launcher.launch(ChatRequest(messages=told, model="--model=x")).command
 
     assert "--dangerously-skip-permissions" not in command
-    assert "--system-prompt=--dangerously-skip-permissions" in command
     assert "--model=--model=x" in command
     assert "--tools=-p" in command
 

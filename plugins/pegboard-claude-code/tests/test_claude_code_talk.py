@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,7 @@ SCHEMA = {
     "required": ["answer"],
     "additionalProperties": False,
 }
+HELLO = Scripted.events(*wire.message_stream("Hel", "lo."))
 CUT = Scripted.events(
     wire.message_start(), *wire.text_block("Once"), *wire.message_end("max_tokens")
 )
@@ -238,6 +240,63 @@ async def test_a_stream_brings_thoughts_and_words(
     ]
     assert isinstance(events[-1], Finished)
     assert events[-1].usage == whole
+
+
+async def test_instructions_may_be_long(
+    open_model: OpenModel, server: FaultServer, running: Callable[[], set[int]]
+) -> None:
+    """They are not part of the command, which has a length and is seen by others."""
+    words = "sentinel " * 50_000
+    gate = asyncio.Event()
+    server.respond(Scripted(headers=HELLO.headers, body=HELLO.body, before=gate))
+    request = ask(Message.of("system", words), user("Hi"))
+    call = asyncio.ensure_future(open_model().complete(request))
+    arrived = await server.next_request()
+    (process,) = running()
+    commands = Path(f"/proc/{process}/cmdline").read_bytes()  # noqa: ASYNC240
+    gate.set()
+
+    assert (await call).text == "Hello."
+    assert arrived.json["system"][-1]["text"].strip() == words.strip()
+    assert b"sentinel" not in commands
+
+
+async def test_a_schema_may_not_be_that_long(
+    open_model: OpenModel, server: FaultServer
+) -> None:
+    """What cannot be told is refused, and not sent again."""
+    schema = {**SCHEMA, "description": "x" * 200_000}
+
+    with pytest.raises(InvalidRequest, match="shorter"):
+        await open_model().complete(ask(user("Hi"), schema=schema))
+
+    assert server.requests == []
+
+
+async def test_an_answer_without_a_bound_goes_on(
+    open_model: OpenModel, server: FaultServer
+) -> None:
+    """Claude Code asks for the rest by itself, and the pieces are one text."""
+    server.respond(CUT)
+
+    reply = await open_model().complete(ask(user("A story.")))
+
+    assert reply.text == "OnceHello."
+    assert reply.finish_reason == "stop"
+    assert len(server.requests) == 2
+
+
+async def test_an_answer_that_never_ends_is_cut(
+    open_model: OpenModel, server: FaultServer
+) -> None:
+    """When Claude Code gives up, what has arrived is the reply."""
+    server.respond(*[CUT] * 9)
+
+    reply = await open_model().complete(ask(user("A story.")))
+
+    assert set(reply.text.split("Once")) == {""}
+    assert reply.finish_reason == "length"
+    assert reply.provider_metadata["claude-code"]["cost_usd"] > 0
 
 
 @pytest.mark.parametrize(

@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from pegboard.contracts.chat import FinishReason
 
 PROVIDER = "claude-code"
+FULL = "max_tokens"
 CUT: Mapping[str, FinishReason] = {
-    "max_tokens": "length",
+    FULL: "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
-"""Reasons to stop after which Claude Code would ask again, and we do not."""
+"""Reasons to stop before the end, after which Claude Code asks for more."""
 BETWEEN = "\n\n"
 """What stands between the words before a tool was used and those after."""
 
@@ -105,9 +106,14 @@ def _decoded(source: bytes) -> str:
 class Reading:
     """Makes events of what Claude Code says in answer to one question."""
 
-    def __init__(self, *, structured: bool) -> None:
-        """Take the answer from a tool call if it is *structured*, else from words."""
+    def __init__(self, *, structured: bool, bounded: bool) -> None:
+        """
+        Take the answer from a tool call if it is *structured*, else from words.
+
+        If it is *bounded*, what was cut at the bound does not go on.
+        """
         self._structured = structured
+        self._bounded = bounded
         self._usage = Usage()
         self._before = Usage()
         self._model = ""
@@ -127,9 +133,15 @@ class Reading:
         return bool(self._model)
 
     @property
-    def is_cut(self) -> bool:
-        """Whether the answer has ended before its end, so that no more may come."""
+    def is_short(self) -> bool:
+        """Whether the model has stopped before its end."""
         return self._stop_reason in CUT
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether no more may come, although Claude Code would ask for more."""
+        goes_on = self._stop_reason == FULL and not self._bounded
+        return self.is_short and not goes_on
 
     @property
     def lacks_structure(self) -> bool:
@@ -178,7 +190,7 @@ class Reading:
         self._model = message.get("model") or self._model
         self._before = self._usage
         self._usage = self._before + usage_of(message.get("usage") or {})
-        self._is_new = True
+        self._is_new = self._stop_reason != FULL
 
     def _delta(self, delta: Mapping[str, Any]) -> Iterator[Event]:
         if thought := delta.get("thinking"):

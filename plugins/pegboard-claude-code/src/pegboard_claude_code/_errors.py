@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import claude_agent_sdk as sdk
@@ -100,6 +101,10 @@ def translated(error: Exception) -> CallError:
 
 def not_started(error: Exception) -> CallError:
     """Return the error of a process with which no conversation came about."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno == errno.E2BIG:
+        msg = f"The schema is longer than {SERVICE} can be told. Send a shorter one."
+        return errors.InvalidRequest(msg, request_sent="no")
     missing = isinstance(error, sdk.CLINotFoundError | FileNotFoundError)
     kind = errors.NotFound if missing else errors.Unavailable
     message = f"{SERVICE} did not start: {error}"

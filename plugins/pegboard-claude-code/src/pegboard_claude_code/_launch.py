@@ -13,6 +13,7 @@ import claude_agent_sdk
 from pegboard.errors import InvalidRequest
 from pydantic import ValidationError
 
+from ._convert import PROVIDER
 from .options import ClaudeCodeOptions
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
     from pegboard import ChatRequest
 
-PROVIDER = "claude-code"
 PER_CALL = ("fallback_model", "max_budget_usd", "max_turns", "thinking")
-"""Options that a call may set for itself: none that lets Claude do more."""
+"""Options that a call may set for itself. None of them is a permission."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 INHERITED = (
     *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
@@ -62,6 +62,12 @@ class Launch:
     command: tuple[str, ...]
     cwd: Path
     environment: tuple[tuple[str, str], ...]
+    instructions: tuple[str, str] | None = None
+    """
+    What stands before the conversation, behind the flag for a file that holds it.
+
+    Not in the command, which has a length and can be seen by others.
+    """
 
     def __repr__(self) -> str:
         return f"<Launch {self.command[0]}>"
@@ -85,10 +91,12 @@ class Launcher:
         """Return with what Claude Code is started to answer *request*."""
         options = _options_for(request, self._options)
         flags = (*_conduct(options), *_permissions(options), *_task(request, options))
+        isolation = (*ISOLATED, _mode(options))
         return Launch(
-            command=(self.program, *FORMATS, *ISOLATED, _mode(options), *flags),
+            command=(self.program, *FORMATS, *isolation, *flags),
             cwd=self._cwd,
             environment=tuple(self._environment(request).items()),
+            instructions=_instructions(request, options),
         )
 
     def prepare(self) -> None:
@@ -157,8 +165,9 @@ def _options_for(request: ChatRequest, options: ClaudeCodeOptions) -> ClaudeCode
 def _mode(options: ClaudeCodeOptions) -> str:
     """Return the flag that leaves out what is found on the machine."""
     # The bare mode, which adds nothing to the words of a call, has but a few tools and
-    # knows no login.
-    return "--safe-mode" if options.tools or options.login else "--bare"
+    # instructions of its own, and knows no login.
+    full = options.tools or options.login or options.claude_code_prompt
+    return "--safe-mode" if full else "--bare"
 
 
 def _conduct(options: ClaudeCodeOptions) -> Iterator[str]:
@@ -193,18 +202,24 @@ def _task(request: ChatRequest, options: ClaudeCodeOptions) -> Iterator[str]:
     """Yield the flags of what is asked for."""
     if model := request.model or options.model:
         yield f"--model={model}"
-    instructions = _instructions(request)
-    if not options.claude_code_prompt:
-        yield f"--system-prompt={instructions}"
-    elif instructions:
-        yield f"--append-system-prompt={instructions}"
+    if not (options.claude_code_prompt or _words(request)):
+        yield "--system-prompt="
     if request.reasoning_effort is not None:
         yield f"--effort={_effort(request.reasoning_effort)}"
     if request.schema is not None:
         yield f"--json-schema={json.dumps(dict(request.schema))}"
 
 
-def _instructions(request: ChatRequest) -> str:
+def _instructions(
+    request: ChatRequest, options: ClaudeCodeOptions
+) -> tuple[str, str] | None:
+    how = "append-system" if options.claude_code_prompt else "system"
+    words = _words(request)
+    return (f"--{how}-prompt-file", words) if words else None
+
+
+def _words(request: ChatRequest) -> str:
+    """Return what the call says before its conversation."""
     told = (one.text for one in request.messages if one.role == "system")
     return "\n\n".join(told)
 

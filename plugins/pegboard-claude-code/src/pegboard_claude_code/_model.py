@@ -69,7 +69,10 @@ class ClaudeCodeModel:
         await self._pools.aclose()
 
     async def _answer(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
-        reading = Reading(structured=request.schema is not None)
+        reading = Reading(
+            structured=request.schema is not None,
+            bounded=request.max_tokens is not None,
+        )
         try:
             async with aclosing(self._events(request, reading)) as events:
                 async for event in events:
@@ -99,8 +102,9 @@ class ClaudeCodeModel:
                         draft.add(event)
                         yield event
                     if reading.is_cut:
-                        session.kill()
                         break
+            if reading.is_short:
+                session.kill()  # or it would ask for more
             end = self._end(reading, session)
             draft.add(end)
             session.heard = (*messages, draft.reply().message)
@@ -113,9 +117,9 @@ class ClaudeCodeModel:
         if result is None and not reading.is_cut:
             msg = "Claude Code ended before the reply did."
             raise ConnectionFailed(msg)
-        if result is not None and is_failure(result):
+        if result is not None and is_failure(result) and not reading.is_short:
             raise reported(result, reading.error, wait=self._wait(reading))
-        if reading.lacks_structure:
+        if reading.lacks_structure and not reading.is_short:
             raise unstructured()
         end = reading.finished(session.cost)
         session.cost = (result and result.total_cost_usd) or session.cost

@@ -8,6 +8,7 @@ import os
 import shutil
 import weakref
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ class ClaudeCodeProcess(Transport):
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
         self._process: Process | None = None
+        self._files = ExitStack()
         self._complaints: IO[bytes] | None = None
         self._reaper: weakref.finalize[..., Any] | None = None
         self._is_closed = False
@@ -54,7 +56,7 @@ class ClaudeCodeProcess(Transport):
     async def connect(self) -> None:
         """Start the process."""
         self._check_place()
-        self._complaints = TemporaryFile()  # noqa: SIM115 - close() closes it
+        self._complaints = self._new_file()
         try:
             self._process = process = await self._start(self._complaints)
         except OSError as error:
@@ -112,16 +114,18 @@ class ClaudeCodeProcess(Transport):
         """Kill the process, and wait until it and its pipes are gone."""
         self.kill()
         process, self._process = self._process, None
-        try:
+        with self._files:
             if process is not None:
                 await process.communicate()
-        finally:
-            if self._complaints is not None:
-                self._complaints.close()
+
+    def _new_file(self) -> IO[bytes]:
+        return self._files.enter_context(TemporaryFile())
 
     async def _start(self, complaints: IO[bytes]) -> Process:
+        flags, files = self._instructions()
         return await asyncio.create_subprocess_exec(
-            *tied(self._launch.command),
+            *tied((*self._launch.command, *flags)),
+            pass_fds=files,
             stdin=PIPE,
             stdout=PIPE,
             stderr=complaints,
@@ -130,6 +134,16 @@ class ClaudeCodeProcess(Transport):
             start_new_session=True,
             limit=LONGEST_LINE,
         )
+
+    def _instructions(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Return the flags that tell the instructions, and the files they name."""
+        if self._launch.instructions is None:
+            return (), ()
+        flag, words = self._launch.instructions
+        file = self._new_file()
+        file.write(words.encode())
+        file.seek(0)
+        return (f"{flag}=/dev/fd/{file.fileno()}",), (file.fileno(),)
 
     async def _check_end(self, process: Process) -> None:
         code = await process.wait()
