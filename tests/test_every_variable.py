@@ -28,6 +28,7 @@ VENDOR_NAMES = [
 ]
 TEXTS = {
     "base_url": "http://127.0.0.1:9/v1",
+    "endpoint": "http://127.0.0.1:9",
     "model_path": "/models/other.gguf",
     "failures": '["RateLimited"]',
     "capabilities": '["seed"]',
@@ -35,7 +36,10 @@ TEXTS = {
     "weights": '{"other": 2}',
     "on": '["Conflict"]',
     "accept": "json:dumps",
+    "entra_token_provider": "json:dumps",
 }
+ONE_OF_SEVERAL = {("llm", "azure"): "api_key", ("llm", "gemini"): "api_key"}
+"""An option that is needed unless another one is there."""
 
 
 def text_for(option, field):
@@ -65,7 +69,8 @@ def _text(annotation, field):
     if annotation in {int, float}:
         bounds = [m for m in field.metadata if isinstance(m, (Ge, Gt))]
         least = max([vars_of(m) for m in bounds], default=0)
-        return str(annotation(least) + annotation(3))
+        number = annotation(least) + annotation(3)
+        return str(number + annotation(number == field.default))
     if typing.get_origin(annotation) in {list, tuple, set, frozenset}:
         return '["x"]'
     if typing.get_origin(annotation) is dict:
@@ -95,6 +100,9 @@ def board_with_required(family, name, without):
         for option, field in fields.items()
         if field.is_required() and option not in {*provider.defaults, without}
     }
+    one = ONE_OF_SEVERAL.get((family, name))
+    if one is not None and one != without:
+        required[one] = "text"
     other = {"other": {"provider": "fake"}} if provider.targets else {}
     return Pegboard({family: {"x": {"provider": name, **required}, **other}})
 

@@ -252,7 +252,7 @@ def test_prompt_cache_is_told(make: Make) -> None:
     """By the settings for all requests, by a text for what stands up to it."""
     mark = {"prompt_cache_breakpoint": {"mode": "explicit"}}
     rules = Text("Rules.", provider_metadata={"openai": mark})
-    api = make(prompt_cache_key="k", prompt_cache_options={"ttl": "12h"})
+    api = make(prompt_cache_key="k", prompt_cache_ttl="12h")
     body = api.body(ask(Message("user", (rules, Text("Hi")))))
 
     assert body["prompt_cache_key"] == "k"

@@ -173,14 +173,14 @@ def test_thoughts_that_the_service_cannot_know_are_not_sent(
 
 def test_prompt_cache_is_told(make: Make) -> None:
     """By the settings for all requests, by a text for what stands up to it."""
-    options = {"mode": "explicit", "ttl": "12h"}
+    options = {"prompt_cache_mode": "explicit", "prompt_cache_ttl": "12h"}
     mark = {"prompt_cache_breakpoint": {"mode": "explicit"}}
     rules = Text("Rules.", provider_metadata={"openai": mark, "other": {"phase": "x"}})
-    api = make(prompt_cache_key="k", prompt_cache_options=options)
+    api = make(prompt_cache_key="k", **options)
     body = api.body(ask(Message("user", (rules, Text("Hi")))))
 
     assert body["prompt_cache_key"] == "k"
-    assert body["prompt_cache_options"] == options
+    assert body["prompt_cache_options"] == {"mode": "explicit", "ttl": "12h"}
     assert body["input"][0]["content"] == [
         {"type": "input_text", "text": "Rules.", **mark},
         {"type": "input_text", "text": "Hi"},

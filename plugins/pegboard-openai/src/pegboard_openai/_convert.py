@@ -55,10 +55,9 @@ def kept(names: Iterable[str], *objects: Mapping[str, Any]) -> dict[str, Any]:
 
 def cache_fields(options: ModelOptions) -> dict[str, Any]:
     """Return what requests say to the prompt cache."""
-    chosen = options.prompt_cache_options
+    chosen = without_none(mode=options.prompt_cache_mode, ttl=options.prompt_cache_ttl)
     return without_none(
-        prompt_cache_key=options.prompt_cache_key,
-        prompt_cache_options=chosen and chosen.model_dump(exclude_none=True),
+        prompt_cache_key=options.prompt_cache_key, prompt_cache_options=chosen or None
     )
 
 

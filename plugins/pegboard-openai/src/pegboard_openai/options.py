@@ -6,18 +6,7 @@ from typing import Literal
 
 from pegboard import Options
 from pegboard.options import Function  # noqa: TC002 - pydantic needs it
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-
-
-class PromptCache(BaseModel):
-    """How the service keeps the beginning of a request for later ones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mode: Literal["implicit", "explicit"] | None = None
-    """Who says up to where: the service, or the parts of the messages."""
-    ttl: str | None = None
-    """How long at least, such as ``30m``."""
+from pydantic import Field, SecretStr, model_validator
 
 
 class ModelOptions(Options):
@@ -33,8 +22,10 @@ class ModelOptions(Options):
     """HTTP headers to send with every request."""
     prompt_cache_key: str | None = None
     """What requests with the same beginning have in common, for the prompt cache."""
-    prompt_cache_options: PromptCache | None = None
-    """How the prompt cache works, on models that let it be chosen."""
+    prompt_cache_mode: Literal["implicit", "explicit"] | None = None
+    """Who says what is cached: the service, or the texts that end it."""
+    prompt_cache_ttl: str | None = None
+    """How long it is cached at least, such as ``12h``."""
     embedding_model: str | None = None
     """The model that embeds, if it is not ``model``."""
     image_models: tuple[str, ...] = ()
