@@ -160,3 +160,14 @@ class BulkheadMachine(RuleBasedStateMachine):
 
 BulkheadMachine.TestCase.settings = STEPS
 TestBulkheadIsItsModel = BulkheadMachine.TestCase
+
+
+def test_what_is_given_back_is_not_saved_up():
+    """A correction upwards, at a full bucket, does not pay for one downwards."""
+    rate = Rate(60)
+    rate.take(0, 0.0)
+
+    rate.give(30)
+    rate.give(-30)
+
+    assert rate.take(60, 0.0) == 30

@@ -43,7 +43,7 @@ class Rate:
     def give(self, amount: float) -> None:
         """Give *amount* back; less than nothing takes more."""
         with self._lock:
-            self._left += amount  # what is too much, filling takes away
+            self._left = min(self._full, self._left + amount)
 
     def slow_down(self) -> None:
         """Go slower, since the service said that this was too fast."""
