@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 
+import httpx2
 import pytest
 from pegboard import Context
+from pegboard.deadline import ends_at
 from pegboard.errors import InvalidReply
 from pegboard_google import plugin
 from pegboard_google._calls import Call
@@ -102,4 +105,30 @@ async def test_policy_says_how_many_connections_there_are() -> None:
         pool = http._transport._pool
 
         assert (pool._max_connections, pool._keepalive_expiry) == (3, 7.0)
-    assert CONTEXT.connect_timeout == math.inf
+
+
+@pytest.mark.parametrize(
+    ("left", "connect", "limits"),
+    [
+        (math.inf, math.inf, (None, None)),
+        (math.inf, 2.0, (None, 2.0)),
+        (9.0, 2.0, (9.0, 2.0)),
+        (1.0, 2.0, (1.0, 1.0)),
+    ],
+)
+async def test_time_that_is_left_bounds_a_request(
+    left: float, connect: float, limits: tuple[float | None, float | None]
+) -> None:
+    """Making the connection may have a limit of its own."""
+    context = Context(
+        address="llm.default", data_folder=Path(), connect_timeout=connect
+    )
+    token = ends_at.set(asyncio.get_running_loop().time() + left)
+    async with Http(context) as http:
+        request = http.build_request("GET", "http://127.0.0.1:1/")
+        with pytest.raises(httpx2.ConnectError):
+            await http.send(request)
+    ends_at.reset(token)
+
+    timeout = request.extensions["timeout"]
+    assert (timeout["read"], timeout["connect"]) == pytest.approx(limits, abs=0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,3 +195,61 @@ async def test_tokens_are_counted_by_vertex(
     assert server.requests[0].json["contents"] == [
         {"role": "user", "parts": [{"text": "Hello?"}]}
     ]
+
+
+async def test_credentials_of_the_machine_are_found(
+    server: FaultServer,
+    open_model: OpenModel,
+    credentials: str,
+    hello: ChatRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where settings have none, as Google's libraries do it."""
+    file = tmp_path / "key.json"
+    file.write_text(credentials, "utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    server.respond(TOKEN, ANSWER)
+
+    await open_model("m", api_key=None, **PROJECT).complete(hello)
+
+    assert server.requests[1].headers["authorization"] == "Bearer token-1"
+
+
+async def test_machine_without_credentials_is_told(
+    server: FaultServer,
+    open_model: OpenModel,
+    hello: ChatRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing was sent."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
+
+    with pytest.raises(errors.Authentication, match="got no token") as caught:
+        await open_model("m", api_key=None, **PROJECT).complete(hello)
+
+    assert (caught.value.request_sent, server.requests) == ("no", [])
+
+
+@pytest.mark.parametrize("express", [False, True])
+async def test_sdk_reads_no_variables_of_vertex(
+    server: FaultServer,
+    open_model: OpenModel,
+    credentials: str,
+    hello: ChatRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    express: bool,  # noqa: FBT001 - each of the two ways in
+) -> None:
+    """Neither for a project nor for one of a key."""
+    for name in ("GOOGLE_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):
+        monkeypatch.setenv(name, "of-the-environment")
+    monkeypatch.setenv("GOOGLE_VERTEX_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "of-the-environment")
+    more = {"vertex": True} if express else {**PROJECT, "credentials": credentials}
+    server.respond(*([ANSWER] if express else [TOKEN, ANSWER]))
+
+    await open_model("m", **more).complete(hello)
+
+    request = server.requests[-1]
+    assert request.path.startswith("/v1beta1/p")
+    assert "of-the-environment" not in f"{request.path} {request.headers}"
