@@ -15,7 +15,7 @@ from pegboard import ChatRequest, errors
 from pegboard.deadline import ends_at
 from pegboard.testing import anthropic_wire as wire
 from pegboard.testing.fault_server import Fault, FaultServer, Scripted, retry_after
-from pegboard_anthropic._errors import EXACT, VAGUE, reported, translated
+from pegboard_anthropic._errors import EXACT, LATE, VAGUE, reported, translated
 
 if TYPE_CHECKING:
     from pegboard_anthropic._model import AnthropicModel
@@ -217,7 +217,7 @@ async def test_reset_within_a_stream_is_a_lost_connection(
 async def test_silence_is_a_timeout(
     server: FaultServer, model: AnthropicModel, hello: ChatRequest, ask: Ask
 ) -> None:
-    """The SDK is told how much time is left, here on an open connection."""
+    """No more is waited than there is time left, here on an open connection."""
     server.respond(Scripted(status=400), Scripted(before=Fault.HANG))
     with pytest.raises(errors.InvalidRequest):
         await model.complete(hello)
@@ -228,7 +228,7 @@ async def test_silence_is_a_timeout(
     ends_at.reset(token)
 
     assert caught.value.request_sent == "maybe"
-    assert isinstance(caught.value.__cause__, anthropic.APITimeoutError)
+    assert isinstance(caught.value.__cause__, LATE)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Client(AsyncAnthropic):
     def __init__(self, options: AnthropicOptions, context: Context) -> None:
         super().__init__(
             api_key=options.api_key.get_secret_value(),
-            base_url=options.base_url.rstrip("/").removesuffix("/v1"),
+            base_url=options.base_url,
             max_retries=0,
             open_telemetry=False,
             webhook_key="",

@@ -38,7 +38,9 @@ VAGUE: Mapping[str, type[CallError]] = {
 """Types that count only where there is no status: within a stream or a batch."""
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
 """What reading an answer raises that is not as the API describes it."""
-KNOWN = (anthropic.AnthropicError, httpx2.RequestError, *UNREADABLE)
+LATE = (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError)
+INTERRUPTIONS = (anthropic.APIConnectionError, httpx2.RequestError, TimeoutError)
+KNOWN = (anthropic.AnthropicError, *INTERRUPTIONS, *UNREADABLE)
 """Everything that a call can raise because of the service or the way to it."""
 NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
@@ -55,7 +57,7 @@ def translated(error: Exception, clock: Callable[[], float]) -> CallError:
     """Return what *error*, one of ``KNOWN``, is in pegboard's terms."""
     if isinstance(error, anthropic.APIStatusError):
         return _refused(error, clock)
-    if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
+    if isinstance(error, INTERRUPTIONS):
         return _interrupted(error)
     msg = f"{SERVICE} answered with something unreadable: {_named(error)}."
     return errors.InvalidReply(msg)
@@ -88,7 +90,7 @@ def _refused(error: anthropic.APIStatusError, clock: Callable[[], float]) -> Cal
 def _interrupted(error: Exception) -> CallError:
     is_wrapped = isinstance(error, anthropic.APIConnectionError)
     cause = (is_wrapped and error.__cause__) or error
-    late = isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException)
+    late = isinstance(error, LATE)
     kind = errors.Timeout if late else errors.ConnectionFailed
     sent: RequestSent = "no" if isinstance(cause, NOT_CONNECTED) else "maybe"
     happened = "did not answer in time" if late else "could not be talked to"

@@ -14,7 +14,7 @@ FIRST = (b":", b"data:", b"event:", b"id:", b"retry:")
 """What a line of a stream begins with."""
 
 
-async def events_of(answer: Response) -> AsyncGenerator[list[str], None]:
+async def events_of(answer: Response) -> AsyncGenerator[list[bytes], None]:
     """
     Yield what the events of *answer* say, as they arrive.
 
@@ -32,6 +32,6 @@ async def events_of(answer: Response) -> AsyncGenerator[list[str], None]:
         raise ValueError(msg)
 
 
-def _text(event: bytes) -> str:
+def _text(event: bytes) -> bytes:
     told = (one[5:] for one in event.split(b"\n") if one.startswith(b"data:"))
-    return b"\n".join(told).decode(errors="replace")
+    return b"\n".join(told)

@@ -164,7 +164,7 @@ class AnthropicModel:
     @asynccontextmanager
     async def _arrivals(
         self, body: dict[str, Any]
-    ) -> AsyncGenerator[AsyncGenerator[list[str], None], None]:
+    ) -> AsyncGenerator[AsyncGenerator[list[bytes], None], None]:
         async with (
             self._service.stream(MESSAGES, body) as answer,
             aclosing(events_of(answer)) as arrivals,

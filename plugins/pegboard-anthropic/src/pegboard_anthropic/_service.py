@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import math
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from anthropic import AsyncStream, Timeout
 from httpx2 import Response
 from pegboard import PerLoop
 from pegboard.deadline import time_left
+from pydantic_core import from_json
 
 from ._client import Client
 from ._request import encoded
@@ -30,30 +31,38 @@ class Service:
     """
     What the instances of the plugin ask.
 
-    Bodies are encoded here, since the SDK looks at every value of those that it
-    encodes, and answers are taken as they come, since it makes objects of them.
+    Bodies are encoded and addresses put together here, answers are taken as they come,
+    and one timer stands around a request: the SDK takes longer for each of these.
     """
 
     def __init__(self, options: AnthropicOptions, context: Context) -> None:
         """Open nothing yet."""
         self._connect_timeout = context.connect_timeout
+        self._place = options.base_url.rstrip("/").removesuffix("/v1")
         self._clients = PerLoop(lambda: Client(options, context), Client.close)
 
     async def get(self, path: str, **query: object) -> Any:
         """Return what is at *path*."""
-        client = await self._clients.get()
-        options: Any = {**self._limits(), "params": query}
-        answer = await client.get(path, cast_to=Response, options=options)
-        return json.loads(answer.content)
+        async with asyncio.timeout(time_left()):
+            client = await self._clients.get()
+            options: Any = {**self._limits(), "params": query}
+            answer = await client.get(
+                self._place + path, cast_to=Response, options=options
+            )
+        return from_json(answer.content)
 
     async def post(self, path: str, body: Json | None = None) -> Any:
         """Return the answer to *body*."""
         content = None if body is None else encoded(body)
-        client = await self._clients.get()
-        answer = await client.post(
-            path, cast_to=Response, content=content, options=self._limits()
-        )
-        return json.loads(answer.content)
+        async with asyncio.timeout(time_left()):
+            client = await self._clients.get()
+            answer = await client.post(
+                self._place + path,
+                cast_to=Response,
+                content=content,
+                options=self._limits(),
+            )
+        return from_json(answer.content)
 
     @asynccontextmanager
     async def stream(
@@ -61,8 +70,11 @@ class Service:
     ) -> AsyncGenerator[Response, None]:
         """Open the answer to *body*, or what is at *path* if there is none."""
         client = await self._clients.get()
-        given: Any = {"cast_to": Response, "options": self._limits()}
+        # Its own timers, since no other may stand around what is yielded.
+        options = self._limits(longest=time_left())
+        given: Any = {"cast_to": Response, "options": options}
         given |= {"stream": True, "stream_cls": AsyncStream[object]}
+        path = self._place + path
         answer = await (
             client.get(path, **given)
             if body is None
@@ -77,9 +89,8 @@ class Service:
         """Close the connections."""
         await self._clients.aclose()
 
-    def _limits(self) -> Any:
+    def _limits(self, longest: float | None = None) -> Any:
         """Return the SDK's options that bound the time of a request."""
-        total = time_left()
-        connect = min(self._connect_timeout, math.inf if total is None else total)
-        finite = None if connect == math.inf else connect
-        return {"timeout": Timeout(total, connect=finite)}
+        connect = self._connect_timeout
+        timeout = Timeout(longest, connect=None if connect == math.inf else connect)
+        return {"timeout": timeout}

@@ -19,6 +19,7 @@ from pegboard import (
     UsageSoFar,
 )
 from pegboard.errors import ConnectionFailed, InvalidReply
+from pydantic_core import from_json
 
 from ._blocks import PROVIDER, Block
 from ._errors import reported
@@ -75,7 +76,7 @@ class StreamReader:
         """Whether the answer goes on when it is sent back."""
         return self._answer.get("stop_reason") == PAUSED
 
-    def read(self, events: Iterable[str]) -> Iterator[StreamEvent]:
+    def read(self, events: Iterable[bytes]) -> Iterator[StreamEvent]:
         """
         Yield what *events*, which are JSON, bring.
 
@@ -86,7 +87,7 @@ class StreamReader:
         """
         for event in events:
             if event:
-                yield from self._told(json.loads(event))
+                yield from self._told(from_json(event))
 
     def _told(self, event: Any) -> Events:
         found = self._read(event)
