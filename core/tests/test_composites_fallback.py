@@ -33,6 +33,7 @@ STAYS = [
     "ContentFiltered",
     "Unsupported",
     "Conflict",
+    "BoundReached",
 ]
 
 

@@ -208,13 +208,13 @@ def test_plain_functions_do_not_block_the_loop():
 
 async def test_threads_end_with_the_run():
     """No thread is left over."""
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     await llm_of(Script([call(city="Paris")], "done")).run("?", tools=[weather])
-    for thread in threading.enumerate():
-        if thread.name.startswith("pegboard-tool"):
-            thread.join(10)
+    new = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in new:
+        thread.join(10)
 
-    assert threading.active_count() == before
+    assert not [thread for thread in new if thread.is_alive()]
 
 
 def test_as_many_run_at_once_as_may():

@@ -5,13 +5,17 @@ import asyncio
 import pytest
 from pegboard import (
     Finished,
+    LLMProvider,
     PartDone,
     Pegboard,
     TextDelta,
+    ToolCall,
     ToolUse,
     errors,
+    hookimpl,
     sync,
 )
+from pegboard.builtin.fake import FakeModel, FakeOptions
 from pegboard.testing import cancel_at_every_await, no_leaks, run_virtual
 from pydantic import BaseModel
 
@@ -44,6 +48,53 @@ async def test_events_come_as_they_happen():
     assert kinds.index(PartDone) < kinds.index(ToolUse) < kinds.index(TextDelta)
     assert (use.call, use.result.content) == (call, "sunny in Paris")
     assert kinds.count(Finished) == 2
+
+
+def test_each_tool_is_told_when_it_has_ended():
+    """Those that are quick do not wait for the slow."""
+
+    class Both(FakeModel):
+        """Asks for two tools at once."""
+
+        async def stream(self, request):
+            if len(request.messages) == 1:
+                for seconds in (5, 1):
+                    given = {"seconds": seconds}
+                    yield PartDone(ToolCall(f"id-{seconds}", "sleep", given))
+            yield Finished(finish_reason="stop", model="both")
+
+    async def sleep(seconds: float) -> float:
+        """Sleep."""
+        await asyncio.sleep(seconds)
+        return seconds
+
+    async def main():
+        clock = asyncio.get_running_loop().time
+        model = LLMProvider(
+            name="both",
+            factory=Both,
+            options=FakeOptions,
+            contracts={"ChatModel": 1, "StreamingChat": 1},
+            capabilities=frozenset({"tools"}),
+        )
+        board = Pegboard.isolated(
+            {"llm": {"default": {"provider": "both"}}}, plugins=[Offer(model)]
+        )
+        stream = board.llm().run_stream("?", tools=[sleep])
+        return [(e.call.id, clock()) async for e in stream if isinstance(e, ToolUse)]
+
+    assert run_virtual(main()) == [("id-1", 1), ("id-5", 5)]
+
+
+class Offer:
+    """A plugin with one model."""
+
+    def __init__(self, model):
+        self._model = model
+
+    @hookimpl
+    def pegboard_llm_providers(self):
+        return [self._model]
 
 
 async def test_run_is_there_at_the_end():

@@ -73,7 +73,6 @@ class Loop:
         bounds: Bounds,
         spending: Spending | None,
         taken: Taken[Any] | None,
-        tell: Callable[[ToolUse], None],
     ) -> None:
         self._request = request
         self._answer = answer
@@ -81,7 +80,6 @@ class Loop:
         self._bounds = bounds
         self._spending = spending
         self._taken = taken
-        self._tell = tell
         self._replies: list[Reply] = []
         self._uses: list[ToolUse] = []
 
@@ -128,8 +126,6 @@ class Loop:
     def _keep(self, reply: Reply, uses: list[ToolUse]) -> None:
         """Add a whole round: calls and their results belong together."""
         self._uses += uses
-        for use in uses:
-            self._tell(use)
         said = (reply.message,) if reply.parts else ()
         told = (Message("tool", tuple(u.result for u in uses)),) if uses else ()
         choice = "none" if self._request.tool_choice == "none" else "auto"
@@ -210,6 +206,7 @@ async def looped(  # noqa: PLR0913 - what a run is made of
         parallel=bounds.parallel,
         activities=activities,
         secrets=model.secrets,
+        tell=tell,
     )
     loop = Loop(
         request,
@@ -218,7 +215,6 @@ async def looped(  # noqa: PLR0913 - what a run is made of
         bounds=bounds,
         spending=bounds.spending(model.provider, request.model or model.model),
         taken=taken,
-        tell=tell,
     )
     with activities.run():
         return await loop.go()

@@ -45,12 +45,14 @@ class Toolbox:
         parallel: int,
         activities: Activities,
         secrets: Callable[[], Iterable[str]],
+        tell: Callable[[ToolUse], None],
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._slots = asyncio.Semaphore(parallel)
         self._threads = ThreadPoolExecutor(parallel, "pegboard-tool")
         self._activities = activities
         self._secrets = secrets
+        self._tell = tell
 
     async def use(self, calls: Sequence[ToolCall]) -> list[ToolUse]:
         """
@@ -83,7 +85,9 @@ class Toolbox:
             except Exception as failure:  # noqa: BLE001 - tools are foreign code
                 error, text = failure, self._reason(call, failure)
             result = ToolResult(call.id, call.name, text, is_error=error is not None)
-            return ToolUse(call, result, clock() - started, error)
+            use = ToolUse(call, result, clock() - started, error)
+            self._tell(use)
+            return use
 
     async def _outcome(self, call: ToolCall) -> Any:
         work = bound(self._tool(call.name), call.arguments)
