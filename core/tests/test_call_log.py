@@ -330,6 +330,39 @@ def test_waiting_calls_are_bounded(tmp_path, monkeypatch):
     assert len(rows_in(tmp_path)) == 5
 
 
+def test_loop_that_ended_loses_no_call(tmp_path):
+    """What it had no time to write is written with the next, or at the end."""
+    log = CallLog(path_in(tmp_path), CallsSettings(record=True), lambda: NOW)
+
+    async def call(number):
+        of = Call("llm.x", "complete", str(number), 0.0, 9.0, lambda: 0.0)
+        log.notify(CallFinished(of, 1.0, None))
+
+    async def last():
+        await call(2)
+        await log.aclose()
+
+    asyncio.run(call(0))
+    asyncio.run(call(1))
+    asyncio.run(last())
+
+    assert [row.provider for row in rows_in(tmp_path)] == ["0", "1", "2"]
+
+
+def test_nothing_is_written_after_closing(tmp_path):
+    """A call that outlives its board is left out; nobody waits for it."""
+
+    async def main():
+        log = CallLog(path_in(tmp_path), CallsSettings(record=True), lambda: NOW)
+        await log.aclose()
+        of = Call("llm.x", "complete", "fake", 0.0, 9.0, lambda: 0.0)
+        log.notify(CallFinished(of, 1.0, None))
+        return asyncio.all_tasks()
+
+    assert len(asyncio.run(main())) == 1
+    assert not path_in(tmp_path).exists()
+
+
 # --- how long it is kept ---
 
 
