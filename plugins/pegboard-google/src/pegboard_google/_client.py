@@ -31,7 +31,6 @@ TWO_CONTINENTS = frozenset({"us", "eu"})
 KEPT = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 """How many connections there may be, unless the policy says it."""
 
-
 sent: ContextVar[bytes | None] = ContextVar("sent", default=None)
 """The body that the running call sends in place of the SDK's."""
 
