@@ -94,6 +94,40 @@ async def test_missing_path_is_no_missing_model(
 
 
 @parametrize_ways
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_redirect_is_not_followed(
+    server: FaultServer,
+    open_model: OpenModel,
+    hello: ChatRequest,
+    status: int,
+    way: str,
+) -> None:
+    """The key would go along, and a question become a GET; the error says where to."""
+    elsewhere = {"location": "https://gpu.lan/api/chat"}
+    server.respond(Scripted(status=status, headers=elsewhere))
+
+    error = await failure(open_model(headers={"X-Key": "secret"}), hello, way)
+
+    assert isinstance(error, errors.InvalidReply)
+    assert "Set host to where it is now: https://gpu.lan/api/chat." in error.message
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("error", [{"message": "no memory"}, "no memory"])
+async def test_error_may_be_put_as_openai_does(
+    server: FaultServer, open_model: OpenModel, hello: ChatRequest, error: object
+) -> None:
+    """By proxies, under a status and without one."""
+    answer = {"error": error}
+    server.respond(Scripted.json(answer, status=500), Scripted.json(answer))
+    model = open_model()
+
+    told = [(await failure(model, hello)).message for _ in range(2)]
+
+    assert told == ["Ollama answered 500: no memory.", "Ollama reported: no memory."]
+
+
+@parametrize_ways
 @pytest.mark.parametrize("spelling", retry_after(7, now=0))
 async def test_wait_that_the_server_asks_for_is_kept(
     server: FaultServer,

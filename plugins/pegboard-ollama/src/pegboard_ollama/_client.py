@@ -33,7 +33,8 @@ class Client(AsyncClient):
     """
 
     def __init__(self, options: OllamaOptions, context: Context) -> None:
-        super().__init__(options.host, limits=_limits(context))
+        # A redirect would turn a POST into a GET, and take the headers along.
+        super().__init__(options.host, follow_redirects=False, limits=_limits(context))
         # Only making a connection is timed here: a call that takes too long for its
         # policy is cancelled, which one more timer for each read would not improve.
         longest = context.connect_timeout

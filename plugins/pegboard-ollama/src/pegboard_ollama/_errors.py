@@ -25,7 +25,10 @@ HINTS: Mapping[type[CallError], str] = {
     errors.ConnectionFailed: "Check host, and that Ollama is running there.",
     errors.Overloaded: "Call less at once, or raise OLLAMA_MAX_QUEUE of the server.",
 }
+LONGEST = 200
+"""Characters of a page that is no error of Ollama's."""
 NO_MODEL = "Pull it with 'ollama pull {}', or set auto_pull = true."
+MOVED = "Set host to where it is now: {}."
 NO_PATH = "Check host: there seems to be no Ollama."
 
 
@@ -40,12 +43,15 @@ def translated(
 
 def is_missing(response: httpx.Response) -> bool:
     """Return whether *response* says that there is no such model."""
-    return response.status_code == httpx.codes.NOT_FOUND and _told(response) is not None
+    return response.status_code == httpx.codes.NOT_FOUND and isinstance(
+        _error_in(response), str
+    )
 
 
 def reported(answer: Any) -> CallError:
     """Return the error that *answer*, which came without a status, describes."""
-    return errors.Unavailable(_said("reported", answer["error"], errors.Unavailable))
+    told = _words(answer["error"]) or "no reason given"
+    return errors.Unavailable(_said("reported", told, errors.Unavailable))
 
 
 def _translated(error: Exception, model: str, clock: Callable[[], float]) -> CallError:
@@ -62,12 +68,19 @@ def _refused(
 ) -> CallError:
     status = response.status_code
     kind = OWN_STATUS.get(status) or error_class(status)
-    message = _said(f"answered {status}", _told(response) or response.text[:200], kind)
-    if kind is errors.NotFound:
-        hint = NO_MODEL.format(model) if is_missing(response) else NO_PATH
-        message = f"{message} {hint}"
+    told = _words(_error_in(response)) or response.text[:LONGEST]
+    message = f"{_said(f'answered {status}', told, kind)} {_advice(response, model)}"
     wait = retry_after(response.headers, now=clock())
-    return kind(message, retry_after=wait, status=status)
+    return kind(message.rstrip(), retry_after=wait, status=status)
+
+
+def _advice(response: httpx.Response, model: str) -> str:
+    """Return what to do, where that is not the same for all errors of the kind."""
+    if response.has_redirect_location:
+        return MOVED.format(response.headers["location"])
+    if response.status_code != httpx.codes.NOT_FOUND:
+        return ""
+    return NO_MODEL.format(model) if is_missing(response) else NO_PATH
 
 
 def _interrupted(error: Exception) -> CallError:
@@ -79,18 +92,22 @@ def _interrupted(error: Exception) -> CallError:
     return kind(message, request_sent=sent)
 
 
-def _told(response: httpx.Response) -> str | None:
-    """Return the error that the server names, if it is an Ollama that does."""
+def _words(error: Any) -> str | None:
+    """Return what *error* says; a proxy may put it as OpenAI does."""
+    told = error.get("message") if isinstance(error, Mapping) else error
+    return told if isinstance(told, str) else None
+
+
+def _error_in(response: httpx.Response) -> Any:
     try:
         body = response.json()
     except ValueError:
         return None
-    told = body.get("error") if isinstance(body, Mapping) else None
-    return told if isinstance(told, str) else None
+    return body.get("error") if isinstance(body, Mapping) else None
 
 
-def _said(how: str, message: Any, kind: type[CallError]) -> str:
-    sentence = str(message).strip().rstrip(". ") or "no reason given"
+def _said(how: str, message: str, kind: type[CallError]) -> str:
+    sentence = message.strip().rstrip(". ") or "no reason given"
     return f"Ollama {how}: {sentence}. {HINTS.get(kind, '')}".rstrip()
 
 
