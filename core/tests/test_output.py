@@ -211,15 +211,18 @@ async def test_corrections_may_be_switched_off():
     assert len(script.requests) == 1
 
 
-@pytest.mark.parametrize("reason", ["length", "content_filter"])
-async def test_hopeless_reply_is_not_corrected(reason):
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [("length", "raise max_tokens"), ("content_filter", "did not want to say more")],
+)
+async def test_hopeless_reply_is_not_corrected(reason, hint):
     """What was cut off would be cut off again."""
     cut = Reply(
         parts=(Text('{"name": "Pa'),), finish_reason=reason, usage=USAGE, model="s-1"
     )
     script = Script(cut)
 
-    with pytest.raises(errors.InvalidReply):
+    with pytest.raises(errors.InvalidReply, match=hint):
         await llm_of(script).complete("Where?", output=City)
 
     assert len(script.requests) == 1

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     Schema = Mapping[str, Any]
 
+HINTS: Mapping[str, str] = {
+    "length": " It was cut off: raise max_tokens.",
+    "content_filter": " The service did not want to say more.",
+}
+"""What to do about a reply that ended for another reason than that it was done."""
 NOISE = frozenset({"default", "discriminator", "title"})
 """What tells a model little, and what strict services refuse."""
 BY_NAME = frozenset({"$defs", "patternProperties", "properties"})
@@ -78,8 +83,7 @@ def in_words(error: ValidationError) -> str:
 
 def invalid(reply: Reply, reason: str) -> InvalidReply:
     """Return the error of a *reply* that cannot be used for *reason*."""
-    cut = reply.finish_reason == "length"
-    hint = " It was cut off: raise max_tokens." if cut else ""
+    hint = HINTS.get(reply.finish_reason, "")
     error = InvalidReply(f"The reply {reason}{hint}", request_sent="yes")
     error.partial = reply
     return error
