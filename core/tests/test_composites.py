@@ -165,7 +165,9 @@ def test_composite_streams_if_all_targets_do():
         [Mute], chain=fallback("smart", "mute"), smart=FAKE, mute={"provider": "mute"}
     )
 
-    with pytest.raises(errors.Unsupported, match="cannot stream with these settings"):
+    with pytest.raises(
+        errors.Unsupported, match="has no streaming with these settings"
+    ):
         board.llm("chain").stream("Hello.")
 
 
