@@ -96,6 +96,19 @@ class TestScript:
         assert first.finish_reason == "tool_calls"
         assert second.tool_calls[0].id == "call-2"
 
+    async def test_calls_can_be_made_together(self) -> None:
+        """A list in the script is one reply with all of its calls."""
+        script = [[{"tool": "add"}, {"tool": "take"}], "Done."]
+        model = _model(replies=script)
+        reply = await model.complete(_asking())
+        streamed = [e async for e in _model(replies=script).stream(_asking())]
+
+        assert [call.name for call in reply.tool_calls] == ["add", "take"]
+        assert [call.id for call in reply.tool_calls] == ["call-1", "call-2"]
+        assert [e.part for e in streamed if isinstance(e, PartDone)] == [
+            *reply.tool_calls
+        ]
+
     async def test_a_demanded_tool_is_called(self) -> None:
         """Without a script, tool_choice gets a call whose arguments fit."""
         request = _asking(tools=(WEATHER,), tool_choice="required")

@@ -59,12 +59,16 @@ class ScriptedCall(Options):
     """What to call it with."""
 
 
+Scripted = str | ScriptedCall | tuple[ScriptedCall, ...]
+"""Words, a call, or calls that are made together."""
+
+
 class FakeOptions(Options):
     """Replies in turn, and what goes wrong before them."""
 
     model: str = "fake"
     """Name to answer under."""
-    replies: tuple[str | ScriptedCall, ...] = ()
+    replies: tuple[Scripted, ...] = ()
     """Given one after the other, then from the beginning. None: it echoes."""
     failures: tuple[ErrorName, ...] = ()
     """Errors of the first calls, by class name, such as ``RateLimited``."""
@@ -76,17 +80,17 @@ class FakeOptions(Options):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What the model is going to say: words, or a tool call."""
+    """What the model is going to say: words, or tool calls."""
 
     model: str
     words: tuple[str, ...]
-    call: ToolCall | None
+    calls: tuple[ToolCall, ...]
     finish_reason: FinishReason
     usage: Usage
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return (self.call,) if self.call else (Text("".join(self.words)),)
+        return self.calls or (Text("".join(self.words)),)
 
 
 class FakeModel(FakeAbilities, FakeBatches):
@@ -128,10 +132,10 @@ class FakeModel(FakeAbilities, FakeBatches):
             for word in answer.words:
                 await asyncio.sleep(self._options.delay)
                 yield TextDelta(word)
-            if answer.call:
-                arguments = json.dumps(answer.call.arguments)
-                yield ToolCallDelta(answer.call.id, answer.call.name, arguments)
-                yield PartDone(answer.call)
+            for call in answer.calls:
+                arguments = json.dumps(call.arguments)
+                yield ToolCallDelta(call.id, call.name, arguments)
+                yield PartDone(call)
         except (GeneratorExit, asyncio.CancelledError):
             self.streams_left += 1
             raise
@@ -145,24 +149,28 @@ class FakeModel(FakeAbilities, FakeBatches):
         scripted = next(self._replies)
         reply = _improvised(request) if scripted is None else scripted
         words, is_cut = _limited(reply if isinstance(reply, str) else "", request)
-        call = self._called(reply) if isinstance(reply, ScriptedCall) else None
+        calls = self._called(reply)
         return _Answer(
             model=request.model or self._options.model,
             words=words,
-            call=call,
-            finish_reason="tool_calls" if call else "length" if is_cut else "stop",
+            calls=calls,
+            finish_reason="tool_calls" if calls else "length" if is_cut else "stop",
             usage=Usage(
                 input=sum(map(length_of, request.messages)),
-                output=len(words) + bool(call),
+                output=len(words) + len(calls),
             ),
         )
 
-    def _called(self, scripted: ScriptedCall) -> ToolCall:
-        number = next(self._call_numbers)
-        return ToolCall(f"call-{number}", scripted.tool, scripted.arguments)
+    def _called(self, reply: Scripted) -> tuple[ToolCall, ...]:
+        if isinstance(reply, str):
+            return ()
+        return tuple(
+            ToolCall(f"call-{next(self._call_numbers)}", one.tool, one.arguments)
+            for one in (reply if isinstance(reply, tuple) else (reply,))
+        )
 
 
-def _improvised(request: ChatRequest) -> str | ScriptedCall:
+def _improvised(request: ChatRequest) -> Scripted:
     """Return a tool call or JSON if they are demanded, an echo if not."""
     wanted = request.tool_choice
     for tool in request.tools:
