@@ -109,7 +109,8 @@ class TestExplain:
         assert lines[0].split() == ["address", "llm.default"]
         assert lines[1].split() == ["provider", "fake"]
         assert lines[2].split() == ["distribution", "pegboard", "0.1.0"]
-        assert lines[3].split(maxsplit=1)[1] == "ChatModel 1, StreamingChat 1"
+        contracts = lines[3].split(maxsplit=1)[1].split(", ")
+        assert contracts[:2] == ["ChatModel 1", "StreamingChat 1"]
         assert "json_schema" in lines[4]
         assert lines[5].split(maxsplit=1)[1] == "through the policy"
 
