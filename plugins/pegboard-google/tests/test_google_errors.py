@@ -291,6 +291,22 @@ async def test_unreadable_piece_is_an_invalid_reply(
     assert caught.value.in_stream
 
 
+async def test_stream_that_is_cut_anywhere_is_no_reply(
+    server: FaultServer, model: GeminiModel, hello: ChatRequest
+) -> None:
+    """Also within an event, where HTTP finds nothing wrong."""
+    whole = Scripted.events(*wire.content_stream("Hel", "lo", "."))
+    size = sum(map(len, whole.steps))
+
+    for length in range(0, size - 1, 23):
+        server.respond(whole.shortened(length))
+        with pytest.raises(errors.ConnectionFailed, match="ended before"):
+            [event async for event in model.stream(hello)]
+
+    server.respond(whole)
+    assert [event async for event in model.stream(hello)]
+
+
 async def test_error_within_a_stream_is_classified(
     server: FaultServer, model: GeminiModel, hello: ChatRequest
 ) -> None:

@@ -382,3 +382,15 @@ async def test_letters_that_end_lines_elsewhere_end_none_here(
     server.respond(Scripted.events(chunk))
 
     assert await ask(open_board(), "stream") == ("one\u2028two", None)
+
+
+async def test_stream_under_another_type_is_no_reply(
+    server: FaultServer, open_board: OpenBoard
+) -> None:
+    """Something in between has answered."""
+    server.respond(STREAM.of_type("text/plain"))
+
+    text, error = await ask(open_board(), "stream")
+
+    assert (text, type(error)) == ("", errors.InvalidReply)
+    assert len(server.requests) == 1
