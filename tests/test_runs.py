@@ -147,6 +147,26 @@ async def test_failures_are_sent_to_the_model(name):
     assert "city: Field required" in json.dumps(sent[1])
 
 
+@pytest.mark.parametrize("name", ["openai-chat", "openai-responses"])
+async def test_arguments_that_are_no_json_are_asked_for_again(name):
+    """Services that send them as text send what the model wrote."""
+    made = {
+        "openai-chat": lambda: openai_wire.chat_completion(
+            openai_wire.chat_message(
+                None, tool_calls=[openai_wire.chat_tool_call("degrees", '{"city": ')]
+            ),
+            finish_reason="tool_calls",
+        ),
+        "openai-responses": lambda: openai_wire.response(
+            openai_wire.function_call("degrees", '{"city": ')
+        ),
+    }
+    run, sent = await played(name, made[name](), WIRES[name].words)
+
+    assert run.text == "Hello."
+    assert "are not JSON" in json.dumps(sent[1])
+
+
 @pytest.mark.parametrize("name", WIRES)
 async def test_values_come_through_a_tool(name):
     """No service has to take a schema beside tools."""

@@ -373,6 +373,20 @@ async def test_secrets_of_the_board_are_not_told():
     )
 
 
+async def test_reply_that_cannot_be_read_is_asked_for_again():
+    """Such as a call whose arguments are no JSON: the model is told, twice at most."""
+    garbled = errors.InvalidReply("The arguments are not JSON.")
+    script = Script([call(city="Paris")], garbled, garbled, "done")
+    run = await llm_of(script).run("?", tools=[weather])
+
+    assert (run.text, run.rounds) == ("done", 2)
+    assert script.requests[2].messages[-1].text == (
+        "Your reply cannot be used. The arguments are not JSON. Try again."
+    )
+    with pytest.raises(errors.InvalidReply):
+        await llm_of(Script(*[garbled] * 9)).run("?", tools=[weather])
+
+
 async def test_one_failure_leaves_the_others_be():
     """Calls of one round fail for themselves."""
     uses = await told(

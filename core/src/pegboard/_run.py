@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._activities import Activities
-from ._corrections import HOPELESS
+from ._corrections import CORRECTIONS, HOPELESS
 from ._output import ANSWER, Taken
 from ._toolbox import Toolbox, ToolUse
 from .contracts.chat import ChatRequest, Message, Reply, Usage
@@ -110,7 +110,7 @@ class Loop:
 
     async def _rounds(self) -> None:
         while True:
-            reply = await self._answer(self._request)
+            reply = await self._next_reply()
             self._replies.append(reply)
             calls = reply.tool_calls
             reached = self._reached(reply)
@@ -122,6 +122,21 @@ class Loop:
                 return
             if reached:
                 raise reached
+
+    async def _next_reply(self) -> Reply:
+        """Return the next reply; for one that cannot be read there is another try."""
+        for _ in range(CORRECTIONS):
+            try:
+                return await self._answer(self._request)
+            except InvalidReply as error:
+                if error.in_stream:  # what was shown cannot be taken back
+                    raise
+                self._say(f"Your reply cannot be used. {error.message} Try again.")
+        return await self._answer(self._request)
+
+    def _say(self, text: str) -> None:
+        messages = (*self._request.messages, Message.of("user", text))
+        self._request = replace(self._request, messages=messages)
 
     def _keep(self, reply: Reply, uses: list[ToolUse]) -> None:
         """Add a whole round: calls and their results belong together."""
@@ -151,9 +166,7 @@ class Loop:
         except InvalidReply as error:
             if reply.finish_reason in HOPELESS:
                 raise
-            hint = Message.of("user", f"{error.message} Call {ANSWER} to answer.")
-            messages = (*self._request.messages, hint)
-            self._request = replace(self._request, messages=messages)
+            self._say(f"{error.message} Call {ANSWER} to answer.")
         return bool(taken.values)
 
     def _reached(self, reply: Reply) -> BoundReached | None:
