@@ -313,3 +313,18 @@ async def test_closed_while_it_starts(tmp_path: Path) -> None:
         await process.connect()
 
     assert not process.is_ready()
+
+
+async def test_closing_waits_for_nobody_who_slipped_away(tmp_path: Path) -> None:
+    """A daemon that has inherited a pipe does not hold up the end."""
+    script = "(setsid sleep 1000 & echo $! > pid); exec sleep 1000"
+    path = (("PATH", os.environ["PATH"]),)
+    process = ClaudeCodeProcess(Launch(("sh", "-c", script), tmp_path, path))
+    await process.connect()
+    mark = tmp_path / "pid"
+    await until(lambda: mark.exists() and bool(mark.read_text().strip()))
+
+    await process.close()
+
+    assert not process.is_ready()
+    os.kill(int(mark.read_text()), signal.SIGKILL)

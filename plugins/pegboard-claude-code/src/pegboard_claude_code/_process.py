@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 64 * 2**20
 """Bytes that one message of Claude Code may have."""
+GRACE = 2.0
+"""Seconds that a killed process may take to be gone."""
 LAST_WORDS = 2000
 """Bytes of its complaints that are told when it fails."""
 
@@ -116,7 +118,7 @@ class ClaudeCodeProcess(Transport):
         process, self._process = self._process, None
         with self._files:
             if process is not None:
-                await process.communicate()
+                await _gone(process)
 
     def _new_file(self) -> IO[bytes]:
         return self._files.enter_context(TemporaryFile())
@@ -193,6 +195,16 @@ async def version(program: str) -> str:
     if process.returncode:
         raise not_started(ProcessError("it failed", exit_code=process.returncode))
     return told.decode(errors="replace").strip()
+
+
+async def _gone(process: Process) -> None:
+    """Wait until *process*, which was killed, has ended and its pipes are closed."""
+    try:
+        async with asyncio.timeout(GRACE):
+            await process.communicate()
+    except TimeoutError:
+        # Somebody who slipped away has inherited a pipe; there is no public way.
+        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 async def _next_line(stream: asyncio.StreamReader) -> bytes:
