@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,7 @@ from pegboard.errors import (
     Unsupported,
 )
 from pegboard.testing import openai_wire as wire
-from pegboard.testing.fault_server import FaultServer, Scripted
+from pegboard.testing.fault_server import Fault, FaultServer, Scripted
 
 if TYPE_CHECKING:
     from pegboard_openai._model import OpenAIModel
@@ -225,3 +226,26 @@ async def test_unreadable_batch_is_an_error(
 
     with pytest.raises(InvalidReply):
         await open_model().get_batch("batch_1")
+
+
+async def test_results_come_before_their_file_is_whole(
+    server: FaultServer, open_model: OpenModel
+) -> None:
+    """Files may be larger than memory; leaving closes the connection."""
+    line = wire.batch_line("a", wire.chat_completion())
+    server.respond(Scripted.json(wire.batch("completed", output_file_id="f")))
+    server.respond(Scripted(body=[line, Fault.HANG]))
+
+    async with aclosing(open_model().batch_results("batch_1")) as found:
+        assert (await anext(found)).id == "a"
+    await server.requests[1].left.wait()
+
+
+async def test_last_line_may_have_no_end(
+    server: FaultServer, open_model: OpenModel
+) -> None:
+    """And empty ones are no results."""
+    lines = wire.batch_line("a", wire.chat_completion())
+    found = await results(server, open_model(), b"\n" + lines + lines.strip())
+
+    assert [*found] == ["a"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -89,10 +90,17 @@ class BatchApi:
             raise NotFound(msg, request_sent="yes")
         told = batch.provider_metadata[self._service.name]
         for file_id in (told[name] for name in FILES if name in told):
-            with self._connection.translation:
-                content = await self._connection.get_bytes(f"/files/{file_id}/content")
-            for line in content.splitlines():
-                yield self._result(line)
+            async with aclosing(self._lines(file_id)) as lines:
+                async for line in lines:
+                    yield self._result(line)
+
+    async def _lines(self, file_id: str) -> AsyncGenerator[Any, None]:
+        with self._connection.translation:
+            source = self._connection.lines(f"/files/{file_id}/content")
+            async with aclosing(source) as arrivals:
+                async for together in arrivals:
+                    for line in together:
+                        yield line
 
     @property
     def _endpoint(self) -> str:
@@ -114,9 +122,8 @@ class BatchApi:
             provider_metadata={self._service.name: kept(KEPT, answer)},
         )
 
-    def _result(self, line: bytes) -> BatchResult:
+    def _result(self, told: Mapping[str, Any]) -> BatchResult:
         with self._connection.translation:
-            told = json.loads(line)
             name = told["custom_id"]
         try:
             with self._connection.translation:

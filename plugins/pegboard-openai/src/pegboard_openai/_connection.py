@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 from ._access import access_of
 from ._client import Client
 from ._errors import Translation
-from ._events import Events
+from ._events import Events, Lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -100,12 +100,27 @@ class Connection:
                 self._url(client, path, body),
                 cast_to=object,
                 content=encoded(body),
-                # Its own timers, since no other may stand around what is yielded.
-                options=await self._options(longest=time_left()),
+                options=await self._stream_options(),
                 stream=True,
                 stream_cls=Events,
             ) as events,
             aclosing(events.values()) as values,
+        ):
+            async for together in values:
+                yield together
+
+    async def lines(self, path: str) -> AsyncGenerator[Iterator[Any], None]:
+        """Yield the values in the file at *path*, as many as arrive together."""
+        client = await self._clients.get()
+        async with (
+            await client.get(
+                path,
+                cast_to=object,
+                options=await self._stream_options(),
+                stream=True,
+                stream_cls=Lines,
+            ) as lines,
+            aclosing(lines.values()) as values,
         ):
             async for together in values:
                 yield together
@@ -117,6 +132,10 @@ class Connection:
     def _url(self, client: Client, path: str, body: Mapping[str, Any]) -> str:
         """Return the whole address: the SDK takes long to put one together."""
         return client.place + self._access.path(path, body.get("model"))
+
+    async def _stream_options(self) -> Any:
+        """Return options with timers: no other may stand around what is yielded."""
+        return await self._options(longest=time_left())
 
     async def _options(
         self, headers: Mapping[str, str] | None = None, longest: float | None = None

@@ -1,4 +1,4 @@
-"""The values of a stream: JSON in server-sent events, as many as arrive at once."""
+"""The values of a stream: JSON in events or lines, as many as arrive at once."""
 
 from __future__ import annotations
 
@@ -37,6 +37,18 @@ class Events(AsyncStream[object]):
                 await _drain(pieces)
                 return
             yield map(from_json, texts)
+
+
+class Lines(AsyncStream[object]):
+    """A file of JSON values, one a line."""
+
+    async def values(self) -> AsyncGenerator[Iterator[Any], None]:
+        """Yield the values of what arrives together."""
+        rest = b""
+        async for piece in self.response.aiter_bytes():
+            *lines, rest = (rest + piece).split(b"\n")
+            yield map(from_json, filter(bytes.strip, lines))
+        yield map(from_json, filter(bytes.strip, [rest]))
 
 
 class EventCutter:

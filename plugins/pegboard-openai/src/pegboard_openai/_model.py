@@ -72,7 +72,7 @@ class OpenAIModel:
         """Ask for the list of models: it takes the key, and no tokens."""
         try:
             with self._connection.translation:
-                await self._connection.get(MODELS)
+                await self._connection.get_bytes(MODELS)
         except NotFound:
             return "answered, but has no list of models"
         return None
