@@ -260,6 +260,26 @@ def test_service_that_counts_no_tokens_leaves_them_unknown():
     assert (stats.usage, stats.unknown_usage) == (Usage(), 1)
 
 
+def test_reply_that_is_no_good_was_paid_for():
+    """A call that fails by what the reply says has used its tokens."""
+    error = errors.InvalidReply("is too short")
+    error.partial = reply(Usage(output=7), "m")
+
+    stats = stats_after(failed(call(), error))
+
+    assert (stats.failed, stats.usage.output, stats.unknown_usage) == (1, 7, 0)
+    assert stats.spent[0].model == "m"
+
+
+def test_stream_with_a_bad_end_was_paid_for():
+    """What it told last counts, where the reply itself does not say."""
+    error = errors.InvalidReply("is too short")
+    error.partial = reply(Usage(estimated=True), "m")
+    left = call(first_item=0.25, usage=Usage(output=7), streams=True)
+
+    assert stats_after(failed(left, error)).usage.output == 7
+
+
 def test_counting_tokens_uses_none():
     """The request is that of a chat, but the model does not answer it."""
     stats = stats_after(finished(call(), 0.5, 12))

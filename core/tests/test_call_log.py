@@ -105,6 +105,21 @@ def test_failed_call_is_a_row(tmp_path):
     assert (row.outcome, row.attempts, row.input) == ("Authentication", 1, None)
 
 
+def must_be_long(reply):
+    """Raise, whatever it is."""
+    raise ValueError(reply)
+
+
+def test_reply_that_is_no_good_has_tokens(tmp_path):
+    """It was paid for, though the call failed."""
+    fake = {"provider": "fake", "validate_reply": must_be_long}
+
+    (row,) = rows_after(tmp_path, {**fake, "policy": {"attempts": 1}})
+
+    assert (row.outcome, row.model) == ("InvalidReply", "fake")
+    assert row.output > 0
+
+
 def test_call_that_is_given_up_is_a_row(tmp_path):
     """Who cancels is no failure of the service."""
 

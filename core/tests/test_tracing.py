@@ -392,6 +392,25 @@ async def test_failure_is_the_status_of_the_span(watch):
     assert watch.span.attributes["pegboard.attempts"] == 1
 
 
+async def test_reply_that_is_no_good_has_tokens(watch):
+    """It was paid for, though the call failed."""
+
+    def refuse(_reply):
+        msg = "is too short"
+        raise ValueError(msg)
+
+    section = {"provider": "acme", "api_key": KEY, "validate_reply": refuse}
+    settings = {"llm": {"default": section}, "policy": {"attempts": 1}}
+    plugin = Plugin(watch, acme=Service(REPLY))
+    async with Pegboard.isolated(settings, plugins=[plugin]) as board:
+        with pytest.raises(errors.InvalidReply):
+            await board.llm().complete("Hello.")
+
+    assert watch.span.attributes["error.type"] == "InvalidReply"
+    assert watch.span.attributes["gen_ai.usage.output_tokens"] == 10
+    assert len(watch.points("gen_ai.client.token.usage")) == 2
+
+
 async def test_no_secret_is_told():
     """Neither what a plugin lets through nor captured content shows a secret."""
     watch = Watch(capture_content=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .contracts.chat import Usage
 from .errors import CallError, Conflict, InvalidRequest, NotFound
-from .observers import may_use_tokens, model_of, usage_of
+from .observers import may_use_tokens, model_of, partial_of, usage_of
 from .stats import STATES, Latency, Spending, Stats, bucket_of
 
 if TYPE_CHECKING:
@@ -103,8 +103,10 @@ class Account:
             self._attempts += call.attempts
             if call.first_item is not None:
                 self._first_item.add(call.first_item)
-                if may_use_tokens(call, None):
-                    self._use(call, None)
+            partial = partial_of(error)
+            has_begun = call.first_item is not None or partial is not None
+            if has_begun and may_use_tokens(call, partial):
+                self._use(call, partial)
             if not isinstance(error, CallError):
                 self._cancelled += 1
                 return

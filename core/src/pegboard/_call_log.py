@@ -18,7 +18,14 @@ from ._content import conversation, reply_of, words
 from ._log import logger_of
 from .contracts.chat import ChatRequest
 from .errors import CallError
-from .observers import CallFailed, CallFinished, CallStarted, model_of, usage_of
+from .observers import (
+    CallFailed,
+    CallFinished,
+    CallStarted,
+    model_of,
+    partial_of,
+    usage_of,
+)
 from .prices import price
 
 if TYPE_CHECKING:
@@ -55,8 +62,10 @@ class CallLog:
         elif isinstance(event, CallFinished) and _is_logged(event.call):
             self._add(Ended(event.call, event.elapsed, self._clock(), event.result))
         elif isinstance(event, CallFailed) and _is_logged(event.call):
-            ended = Ended(event.call, event.elapsed, self._clock(), error=event.error)
-            self._add(ended)
+            left = partial_of(event.error)
+            self._add(
+                Ended(event.call, event.elapsed, self._clock(), left, event.error)
+            )
 
     def _start(self, call: Call) -> None:
         """Have the items of a stream kept, if they are to be written down."""

@@ -212,8 +212,14 @@ def usage_of(call: Call, result: object) -> Usage | None:
     if call.joined:
         return None
     told = getattr(result, "usage", None)
-    usage = told if isinstance(told, Usage) else call.usage
+    is_told = isinstance(told, Usage) and told != NOT_COUNTED
+    usage = told if is_told else call.usage
     return None if usage == NOT_COUNTED else usage
+
+
+def partial_of(error: BaseException) -> object:
+    """Return what a call that failed with *error* brought, such as a bad reply."""
+    return getattr(error, "partial", None)
 
 
 def model_of(call: Call, result: object) -> str | None:

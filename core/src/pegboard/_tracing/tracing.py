@@ -19,6 +19,7 @@ from pegboard.observers import (
     CallFinished,
     CallRetried,
     CallStarted,
+    partial_of,
     usage_of,
 )
 
@@ -115,13 +116,14 @@ class Tracing:
 
     def _fail(self, call: Call, error: BaseException, elapsed: float) -> None:
         span = _span_of(call)
-        answer = answer_attributes(call, None, self._conventions)
+        partial = partial_of(error)
+        answer = answer_attributes(call, partial, self._conventions)
         answer["error.type"] = type(error).__name__
         span.set_attributes(answer)
         if not isinstance(error, asyncio.CancelledError):
             span.set_status(Status(StatusCode.ERROR, str(error)))
         span.end()
-        self._measures.take(call, elapsed, answer, usage_of(call, None))
+        self._measures.take(call, elapsed, answer, usage_of(call, partial))
 
     def _has_words(self, call: Call) -> bool:
         """Return whether the span of *call* is to hold what was asked and said."""
