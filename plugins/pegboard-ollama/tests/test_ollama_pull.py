@@ -563,6 +563,25 @@ def test_disk_of_another_machine_is_not_looked_at() -> None:
     disk(0, host="gpu.lan").check("m", 10**12)
 
 
+def test_usual_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server that the user runs keeps its models."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    models = tmp_path / ".ollama" / "models"
+    models.mkdir(parents=True)
+
+    assert disk(0, models_folder=None).folder == models
+    assert disk(0, models_folder=None, host="gpu.lan").folder is None
+
+
+def test_home_stands_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert disk(0, models_folder="~/models").folder == tmp_path / "models"
+
+
 def test_layers_are_added_up() -> None:
     """Each counts once, and what is there already takes no room."""
     layers = Layers()
