@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .observers import BreakerState, Call
 
-NOTHING = Usage()
 UNUSED = Stats()
 SIZE = 4000
 """Calls are kept apart by tokens read: price lists change at multiples of this."""
@@ -81,7 +80,7 @@ class Account:
         self._last_error: str | None = None
         self._latency = Histogram()
         self._first_item = Histogram()
-        self._spent: dict[tuple[str, str, int], tuple[int, Usage]] = {}
+        self._spent: dict[tuple[str, str, int], Spent] = {}
         self._unknown_usage = 0
 
     def finish(self, call: Call, elapsed: float, result: object) -> None:
@@ -147,11 +146,16 @@ class Account:
                 last_error=self._last_error,
                 latency=self._latency.latency(),
                 first_item=self._first_item.latency(),
-                usage=sum((usage for _, usage in self._spent.values()), NOTHING),
+                usage=sum((spent.usage() for spent in self._spent.values()), Usage()),
                 unknown_usage=self._unknown_usage,
                 spent=tuple(
-                    Spending(provider=provider, model=model, calls=calls, usage=usage)
-                    for (provider, model, _), (calls, usage) in self._spent.items()
+                    Spending(
+                        provider=provider,
+                        model=model,
+                        calls=spent.calls,
+                        usage=spent.usage(),
+                    )
+                    for (provider, model, _), spent in self._spent.items()
                 ),
             )
 
@@ -166,10 +170,51 @@ class Account:
     def _spend(self, provider: str, model: str, usage: Usage) -> None:
         read = usage.input + usage.cache_read + usage.cache_write
         kind = (provider, model, read // SIZE)
-        if kind not in self._spent and len(self._spent) >= MOST_KINDS:
-            kind = (provider, "", 0)  # no price is better than a wrong one
-        calls, total = self._spent.get(kind, (0, NOTHING))
-        self._spent[kind] = (calls + 1, total + usage)
+        spent = self._spent.get(kind)
+        if spent is None:
+            if len(self._spent) >= MOST_KINDS:
+                kind = (provider, "", 0)  # no price is better than a wrong one
+            spent = self._spent.setdefault(kind, Spent())
+        spent.add(usage)
+
+
+class Spent:
+    """Tokens, summed up without making a value for each call."""
+
+    __slots__ = (
+        *("cache_read", "cache_write", "calls", "estimated"),
+        *("input", "output", "reasoning"),
+    )
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.input = 0
+        self.cache_read = 0
+        self.cache_write = 0
+        self.output = 0
+        self.reasoning = 0
+        self.estimated = False
+
+    def add(self, usage: Usage) -> None:
+        """Add what one call has used."""
+        self.calls += 1
+        self.input += usage.input
+        self.cache_read += usage.cache_read
+        self.cache_write += usage.cache_write
+        self.output += usage.output
+        self.reasoning += usage.reasoning
+        self.estimated = self.estimated or usage.estimated
+
+    def usage(self) -> Usage:
+        """Return the sum."""
+        return Usage(
+            input=self.input,
+            cache_read=self.cache_read,
+            cache_write=self.cache_write,
+            output=self.output,
+            reasoning=self.reasoning,
+            estimated=self.estimated,
+        )
 
 
 class Histogram:

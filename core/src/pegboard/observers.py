@@ -212,9 +212,13 @@ def usage_of(call: Call, result: object) -> Usage | None:
     if call.joined:
         return None
     told = getattr(result, "usage", None)
-    is_told = isinstance(told, Usage) and told != NOT_COUNTED
-    usage = told if is_told else call.usage
-    return None if usage == NOT_COUNTED else usage
+    if isinstance(told, Usage) and _is_counted(told):
+        return told
+    return call.usage if call.usage and _is_counted(call.usage) else None
+
+
+def _is_counted(usage: Usage) -> bool:
+    return not usage.estimated or usage != NOT_COUNTED
 
 
 def partial_of(error: BaseException) -> object:
