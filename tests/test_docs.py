@@ -21,7 +21,7 @@ PAGES = [
     *sorted(ROOT.glob("*.md")),
 ]
 MOCKED = {"pegboard-google": {"api_version": "v1beta"}}
-"""What settings need besides to reach the mock, which speaks for such a package."""
+"""Packages whose services a mock speaks for, and what settings need to reach it."""
 HEADINGS = {"h1", "h2", "h3", "h4"}
 EXAMPLES = sorted(ROOT.glob("examples/0*.py"))
 
@@ -36,10 +36,10 @@ def test_every_block_of_a_page_runs(page, tmp_path, request):
     """Who follows a page from top to bottom sees what it shows."""
 
     def server():
-        mocked = page.parent / "tests" / "fixtures"
-        if mocked.is_dir():
-            address = request.getfixturevalue("run_aimock")(mocked)
-            more = MOCKED.get(page.parent.name, {})
+        more = MOCKED.get(page.parent.name)
+        if more is not None:
+            fixtures = page.parent / "tests" / "fixtures"
+            address = request.getfixturevalue("run_aimock")(fixtures)
             return {"base_url": address, "api_key": "k", **more}
         found = request.getfixturevalue("llama_server")
         return {"base_url": f"{found.url}/v1", "api_key": found.key}
