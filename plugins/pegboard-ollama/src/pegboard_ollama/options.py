@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +11,14 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from ._host import address_of
 
-Duration = Annotated[str, Field(pattern=r"^-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$")]
+DURATION = re.compile(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+")
+
+
+def _checked(keep_alive: float | str | None) -> float | str | None:
+    if isinstance(keep_alive, str) and not DURATION.fullmatch(keep_alive):
+        msg = "it is neither a number of seconds nor a duration such as '10m'"
+        raise ValueError(msg)
+    return keep_alive
 
 
 class OllamaOptions(Options):
@@ -24,10 +32,10 @@ class OllamaOptions(Options):
     """The key, if the server or a proxy before it checks one."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """HTTP headers to send with every request."""
-    keep_alive: float | Duration | None = Field(
+    keep_alive: Annotated[float | str | None, AfterValidator(_checked)] = Field(
         default=None, union_mode="left_to_right"
     )
-    """How long the server keeps the model in memory: ``"10m"``, seconds, -1 is ever."""
+    """How long the server keeps the model loaded: ``"10m"``, seconds, -1 for ever."""
     num_ctx: int | None = Field(default=None, ge=1)
     """How many tokens the model reads at most. The server decides if not set."""
     think: bool | Literal["low", "medium", "high"] | None = Field(
