@@ -20,7 +20,10 @@ PAGES = [
     *sorted(ROOT.glob("examples/**/README.md")),
     *sorted(ROOT.glob("*.md")),
 ]
-MOCKED = {"pegboard-google": {"api_version": "v1beta"}}
+MOCKED = {
+    "pegboard-claude-code": {},
+    "pegboard-google": {"api_version": "v1beta"},
+}
 """Packages whose services a mock speaks for, and what settings need to reach it."""
 HEADINGS = {"h1", "h2", "h3", "h4"}
 EXAMPLES = sorted(ROOT.glob("examples/0*.py"))
