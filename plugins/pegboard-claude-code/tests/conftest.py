@@ -42,9 +42,16 @@ def running() -> Callable[[], set[int]]:
 
 
 @pytest.fixture
-def everywhere() -> Callable[[], set[int]]:
-    """Return what returns the processes of Claude Code that anybody has."""
-    return lambda: {*processes()}
+def inside(tmp_path: Path) -> Callable[[], set[int]]:
+    """Return what returns the processes of Claude Code that work in the folder."""
+    return lambda: {pid for pid in processes() if _works_in(pid, tmp_path)}
+
+
+def _works_in(process: int, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{process}/cwd").readlink().is_relative_to(folder)
+    except OSError:  # gone since
+        return False
 
 
 @pytest.fixture(autouse=True)
