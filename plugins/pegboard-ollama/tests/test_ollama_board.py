@@ -79,7 +79,7 @@ async def test_fallback_answers_while_a_model_is_pulled(
     library.pull = [*wire.pull()[:2], asyncio.Event(), *wire.pull()[2:]]
     library.models.add("small:latest")
     ollama = {"provider": "ollama", "host": pulling.url, "disk_reserve": 0}
-    policy = {"deadline": 0.5}
+    policy = {"deadline": 1}
     settings = {
         "data_folder": str(tmp_path),
         "llm": {

@@ -240,7 +240,8 @@ async def other(
         *(sys.executable, "-c", ASK, pulling.url, tmp_path / "data"),
         stdout=asyncio.subprocess.PIPE,
     )
-    await gate.reached.wait()
+    async with asyncio.timeout(60):  # it may have died on the way
+        await gate.reached.wait()
     yield process, gate
     if process.returncode is None:
         process.kill()
@@ -268,7 +269,7 @@ async def test_call_says_that_another_process_pulls(
 ) -> None:
     """When its time is over before that is done."""
     board = open_board(
-        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 0.5}
+        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 1}
     )
 
     with pytest.raises(errors.NotFound, match="waiting for another process"):
@@ -313,7 +314,7 @@ async def test_deadline_leaves_the_pull_in_the_background(
     gate = Gate()
     library.pull = [*PULL[:2], gate, *PULL[2:]]
     board = open_board(
-        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 0.5}
+        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 1}
     )
     llm = board.llm()
 
@@ -340,7 +341,7 @@ async def test_steady_progress_does_not_carry_a_call_over_its_deadline(
     counts = (wire.progress("pulling a", completed=n, total=999) for n in range(999))
     library.pull = [step for count in counts for step in (count, wait)]
     board = open_board(
-        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 0.5}
+        host=pulling.url, model="qwen3", auto_pull=True, policy={"deadline": 1}
     )
 
     with pytest.raises(errors.NotFound, match="it is being pulled"):
@@ -353,7 +354,7 @@ async def test_pulls_do_not_open_the_breaker(
     """The server is well, it only has no model yet."""
     gate = Gate()
     library.pull = [gate, *PULL]
-    policy = {"deadline": 0.4, "breaker": {"failures": 1}}
+    policy = {"deadline": 0.8, "breaker": {"failures": 1}}
     board = open_board(host=pulling.url, model="qwen3", auto_pull=True, policy=policy)
 
     for _ in range(2):
@@ -673,7 +674,7 @@ async def test_pull_on_demand_says_when_its_time_is_over(
     """What it has not fetched by then is fetched in the background."""
     gate = Gate()
     library.pull = [*PULL[:2], gate, *PULL[2:]]
-    board = open_board(host=pulling.url, policy={"deadline": 0.5})
+    board = open_board(host=pulling.url, policy={"deadline": 1})
     steps = []
 
     with pytest.raises(errors.NotFound, match="goes on while the board is open"):
