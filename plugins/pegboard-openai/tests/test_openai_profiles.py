@@ -21,7 +21,7 @@ QUESTION = (Message.of("user", "Hello?"),)
 def check(model: str, **asked: Any) -> None:
     """Check a request to *model*."""
     request = ChatRequest(**{"messages": QUESTION, **asked})
-    refuse_unsupported(request, model, OPENAI_MODELS)
+    refuse_unsupported(request, model, profile_of(model, OPENAI_MODELS))
 
 
 def capabilities(model: str, **more: object) -> frozenset[str]:

@@ -18,6 +18,7 @@ from ._embeddings import EmbeddingApi
 from ._images import ImageApi
 from ._refusal import refuse_unsupported
 from ._responses import ResponsesApi
+from .profiles import profile_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -60,6 +61,7 @@ class OpenAIModel:
         self.texts_at_once = service.texts_at_once
         self._service = service
         self._options = options
+        self._profile = profile_of(options.known_model, service.profiles)
         self._connection = Connection(service, options, context)
         self._api = APIS[options.api](service, options)
         self._embeddings = EmbeddingApi(service, options, self._connection)
@@ -147,7 +149,10 @@ class OpenAIModel:
         await self._connection.aclose()
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
+        profile = self._profile
+        if request.model is not None:
+            profile = profile_of(request.model, self._service.profiles)
         model = request.model or self._options.known_model
-        refuse_unsupported(request, model, self._service.profiles)
+        refuse_unsupported(request, model, profile)
         own = request.extra.get(self._service.name, {})
         return merged(self._api.body(request), own)

@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING
 from pegboard import File, Image
 from pegboard.errors import Unsupported
 
-from .profiles import SAMPLING, profile_of
+from .profiles import SAMPLING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pegboard import ChatRequest
 
-    from .profiles import Profile, Profiles
+    from .profiles import Profile
 
 
-def refuse_unsupported(request: ChatRequest, model: str, profiles: Profiles) -> None:
+def refuse_unsupported(request: ChatRequest, model: str, profile: Profile) -> None:
     """
-    Check that *model* can do what *request* asks for, as far as it is known.
+    Check that *model* can do what *request* asks for, as far as its *profile* tells.
 
     Raises:
         Unsupported: It cannot; the message says what can be done.
 
     """
-    profile = profile_of(model, profiles)
     for reason in _reasons(request, profile):
         msg = f"The model {model!r} {reason}"
         raise Unsupported(msg, request_sent="no")
