@@ -261,3 +261,13 @@ def test_prompt_cache_is_told(make: Make) -> None:
         {"type": "text", "text": "Rules.", **mark},
         {"type": "text", "text": "Hi"},
     ]
+
+
+def test_metadata_of_others_leaves_words_plain(make: Make) -> None:
+    """A conversation may have begun elsewhere, or through the other API."""
+    elsewhere = {"groq": {"x": 1}, "openai": {"phase": "final_answer"}}
+    turn = Message("assistant", (Text("Hi", provider_metadata=elsewhere),))
+
+    assert make().body(ask(turn))["messages"] == [
+        {"role": "assistant", "content": "Hi"}
+    ]

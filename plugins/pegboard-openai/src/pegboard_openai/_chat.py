@@ -100,7 +100,7 @@ class ChatApi:
         texts: list[str] = []
         is_plain = True
         for part in parts:
-            if isinstance(part, Text) and not part.provider_metadata:
+            if isinstance(part, Text) and not self._marks(part):
                 texts.append(part.text)
             elif isinstance(part, Text | Image | File):
                 is_plain = False
@@ -111,11 +111,13 @@ class ChatApi:
     def _content_parts(self, parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
         for part in parts:
             if isinstance(part, Text):
-                own = part.provider_metadata.get(self._service.name, {})
-                marks = kept((CACHE_BREAKPOINT,), own)
-                yield {"type": "text", "text": part.text, **marks}
+                yield {"type": "text", "text": part.text, **self._marks(part)}
             elif isinstance(part, Image | File):
                 yield _content_part(part)
+
+    def _marks(self, part: Text) -> Mapping[str, Any]:
+        own = part.provider_metadata.get(self._service.name)
+        return kept((CACHE_BREAKPOINT,), own) if own else {}
 
     def _thoughts(self, parts: Iterable[Part]) -> dict[str, Any]:
         found: dict[str, Any] = {}
