@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from pegboard import ChatRequest, Message, Pegboard, Text, Tool
-from pegboard.errors import Timeout
+from pegboard.errors import InvalidRequest, Timeout
 from pegboard.testing import ollama_wire as wire
 from pegboard.testing.cancellation import cancel_at_every_await
 from pegboard.testing.fault_server import Fault, FaultServer, Received, Scripted
@@ -79,6 +79,23 @@ async def test_words_of_any_language_go_there_and_back(
 
     assert reply.text == words
     assert (await server.next_request()).json["messages"][0]["content"] == words
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ChatRequest(messages=(Message.of("user", "half a letter: \ud83e"),)),
+        ChatRequest(messages=(), extra={"ollama": {"options": object()}}),
+    ],
+)
+async def test_what_cannot_be_sent_is_no_fault_of_the_server(
+    server: FaultServer, open_model: OpenModel, asked: ChatRequest
+) -> None:
+    """It is the caller's, and nothing goes out."""
+    with pytest.raises(InvalidRequest, match="cannot be put into JSON") as caught:
+        await open_model().complete(asked)
+
+    assert (caught.value.request_sent, server.requests) == ("no", [])
 
 
 async def test_headers_of_the_settings_are_sent(

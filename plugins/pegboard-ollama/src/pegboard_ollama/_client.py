@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import httpx
 from ollama import AsyncClient
+from pegboard.errors import InvalidRequest
 from pydantic_core import from_json
 
 if TYPE_CHECKING:
@@ -103,7 +104,11 @@ class Lines:
 
 
 def _json(body: Any) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError) as error:
+        msg = f"The request cannot be put into JSON: {error}."
+        raise InvalidRequest(msg, request_sent="no") from error
 
 
 def _limits(context: Context) -> httpx.Limits:
