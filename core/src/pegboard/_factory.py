@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ._adapted import Adapted, filtering
@@ -13,14 +13,14 @@ from .descriptors import Context
 from .errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ._accounts import Accounts
     from ._plan import Plan
     from ._plugins.registry import Offer
     from ._policy.shared import News
-    from .contracts.declare import Operation
+    from .contracts.declare import ContractInfo, Operation
     from .observers import Observer
 
 
@@ -33,6 +33,8 @@ class Instance:
     """What the plugin's factory made."""
     handle: Any
     """What users call: the provider itself, or its governed operations."""
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    """What they call instead for the contracts that parts of it keep, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,44 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         targets=around.targets,
     )
     provider = factory(plan.options, context)
-    operations = [o for c in plan.contracts.values() for o in c.operations.values()]
-    missing = [o.name for o in operations if not hasattr(provider, o.name)]
+    parts = {n: p for n, p in _parts(provider).items() if n in plan.contracts}
+    own = _operations(c for n, c in plan.contracts.items() if n not in parts)
+    keepers = {n: (p, _operations([plan.contracts[n]])) for n, p in parts.items()}
+    _check_complete(plan, [(provider, own), *keepers.values()])
+    logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
+    wrapped = _wrapping(plan, around)
+    handles = {name: wrapped(*keeper) for name, keeper in keepers.items()}
+    return Instance(plan, provider, wrapped(provider, own), handles)
+
+
+def _parts(provider: object) -> Mapping[str, object]:
+    """Return the parts of *provider* that keep a contract of their own, by its name."""
+    return getattr(provider, "parts", {})
+
+
+def _operations(contracts: Iterable[ContractInfo]) -> list[Operation]:
+    return [one for contract in contracts for one in contract.operations.values()]
+
+
+def _check_complete(
+    plan: Plan, keepers: Sequence[tuple[object, Sequence[Operation]]]
+) -> None:
+    missing = [o.name for one, own in keepers for o in own if not hasattr(one, o.name)]
     if missing:
         msg = (
             f"{plan.offer.distribution}: the provider {plan.offer.provider.name!r} "
             f"claims {', '.join(plan.contracts)} but has no {', '.join(missing)}."
         )
         raise PluginError(msg)
-    logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
-    if not plan.external:
-        return Instance(plan, provider, _adapted(provider, plan.functions, operations))
+
+
+def _wrapping(
+    plan: Plan, around: Surroundings
+) -> Callable[[object, Sequence[Operation]], Any]:
+    """Return what makes of a provider what users call, all under one policy."""
     functions = dict(plan.functions)
+    if not plan.external:
+        return lambda provider, own: _adapted(provider, functions, own)
     filter_request = functions.pop("filter_request", None)
     target = Target(
         address=plan.address,
@@ -96,8 +124,9 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         telemetry_name=plan.offer.provider.telemetry_name or plan.offer.provider.name,
         is_composite=plan.offer.provider.targets is not None,
     )
-    called = _adapted(provider, functions, operations)
-    return Instance(plan, provider, Governed(called, operations, target))
+    return lambda provider, own: Governed(
+        _adapted(provider, functions, own), own, target
+    )
 
 
 def _adapted(

@@ -91,7 +91,8 @@ class Instances:
         if info.family != family:
             msg = f"{info.name} is a contract of {info.family}, not of {family}."
             raise SettingsError(Problem(f"{family}.{name}", msg))
-        return self.get(f"{family}.{name}", info).handle
+        instance = self.get(f"{family}.{name}", info)
+        return instance.parts.get(info.name, instance.handle)
 
     def secrets(self) -> list[str]:
         """Return the secrets of all that was made."""
