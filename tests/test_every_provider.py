@@ -118,12 +118,24 @@ SETTINGS = {
         model = "gpt-5-nano"
         base_url = "MOCK/v1"
         api_key = "k"
+
+        [llm.vectors]
+        provider = "openai"
+        model = "text-embedding-3-small"
+        base_url = "MOCK/v1"
+        api_key = "k"
     """,
     "openai, chat": """
         [llm.default]
         provider = "openai"
         api = "chat"
         model = "gpt-5-nano"
+        base_url = "MOCK/v1"
+        api_key = "k"
+
+        [llm.vectors]
+        provider = "openai"
+        model = "text-embedding-3-small"
         base_url = "MOCK/v1"
         api_key = "k"
     """,
@@ -137,6 +149,12 @@ SETTINGS = {
         [llm.default]
         provider = "azure"
         model = "gpt-5-nano"
+        endpoint = "MOCK"
+        api_key = "k"
+
+        [llm.vectors]
+        provider = "azure"
+        model = "text-embedding-3-small"
         endpoint = "MOCK"
         api_key = "k"
     """,
