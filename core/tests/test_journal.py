@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from loguru import logger
-from pegboard import Pegboard, _log, enable_logging, errors
+from pegboard import Context, Pegboard, _log, enable_logging, errors
 
 LLM = {"provider": "fake", "replies": ["a private answer"]}
 
@@ -111,3 +111,26 @@ asyncio.run(main())
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert done.stdout + done.stderr == ""
+
+
+def test_plugins_speak_as_pegboard_does(lines, tmp_path):
+    """Under the address of their instance, when the program asked for it."""
+    said = Context(address="llm.default", data_folder=tmp_path).log
+    said.debug("Looking.")
+    said.info("Pulling {}.", "a model")
+    said.warning("{} retires in {} days.", "m", 3)
+
+    assert [line["message"] for line in lines] == [
+        "Looking.",
+        "Pulling a model.",
+        "m retires in 3 days.",
+    ]
+    assert {line["extra"]["component"] for line in lines} == {"llm.default"}
+    assert [line["level"].name for line in lines] == ["DEBUG", "INFO", "WARNING"]
+
+
+def test_plugins_are_silent_unless_asked(tmp_path, capfd):
+    """As a library should be."""
+    Context(address="llm.default", data_folder=tmp_path).log.warning("Hear me.")
+
+    assert "Hear me" not in "".join(capfd.readouterr())

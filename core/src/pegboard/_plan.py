@@ -129,7 +129,7 @@ def plan(
         options=options,
         policy=policy,
         policy_tree=policy_tree,
-        contracts=_contracts(registry.contracts(offer), head),
+        contracts=_contracts(_kept(registry.contracts(offer), offer, options), head),
         external=offer.provider.external if head.external is None else head.external,
         drops_unsupported=head.on_unsupported == "drop",
         secrets=hidden,
@@ -173,6 +173,17 @@ def _policy_tree(offer: Offer, section: Tree, settings: Settings) -> Tree:
         return settings.policy(section)
     own = section.get("policy", {})
     return own if isinstance(own, dict) else {}
+
+
+def _kept(
+    claimed: Mapping[str, ContractInfo], offer: Offer, options: Options
+) -> Mapping[str, ContractInfo]:
+    """Return those of the *claimed* contracts that an instance with *options* keeps."""
+    offers = getattr(offer.provider, "offers", None)
+    if offers is None:
+        return claimed
+    kept = offers(options)
+    return {name: info for name, info in claimed.items() if name in kept}
 
 
 def _contracts(

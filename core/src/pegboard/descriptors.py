@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ._log import Log
     from .contracts.declare import Family
 
 Needs = Literal["any", "all", "first"]
@@ -47,6 +48,13 @@ class Context:
         """The last part of the address."""
         return self.address.partition(".")[2]
 
+    @property
+    def log(self) -> Log:
+        """Where the instance may say things; heard after ``enable_logging``."""
+        from ._log import Log  # noqa: PLC0415 - loguru is for those who say something
+
+        return Log(self.address)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
@@ -55,7 +63,8 @@ class Provider:
 
     ``factory(options, context)`` makes an instance without any I/O. The instance has
     the operations of each claimed contract and, if it holds anything open, an
-    ``async def aclose()``.
+    ``async def aclose()``. Where two contracts have operations of one name, it has
+    ``parts``: by the name of a contract, the object that keeps it instead.
     """
 
     family: ClassVar[Family]
@@ -120,6 +129,13 @@ class LLMProvider(Provider):
     external: bool = True
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     """``pegboard.Capability`` names, or a function of the options that returns them."""
+    offers: Callable[[Any], frozenset[str]] | None = None
+    """
+    Which of the contracts an instance keeps, as a function of its options.
+
+    For a provider whose models do different work, such as chat and embeddings. Without
+    it, every instance keeps all of them.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

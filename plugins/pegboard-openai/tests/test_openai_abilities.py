@@ -25,12 +25,14 @@ not_counted = pytest.mark.xfail(reason="the mock counts no tokens here", run=Fal
 class AtOpenAI:
     """Settings of OpenAI at the mock server."""
 
+    model = "gpt-5-nano"
+
     @pytest.fixture
     def settings(self, mock_url: str) -> dict[str, Any]:
         """Return the settings of a model."""
         return {
             "provider": "openai",
-            "model": "gpt-5-nano",
+            "model": self.model,
             "base_url": f"{mock_url}/v1",
             "api_key": "k-1",
         }
@@ -49,7 +51,7 @@ class AtAzure(AtOpenAI):
         """Return the settings of a deployment."""
         return {
             "provider": "azure",
-            "model": "gpt-5-nano",
+            "model": self.model,
             "endpoint": mock_url,
             "api_key": "k-1",
         }
@@ -63,7 +65,7 @@ class AtDeployment(AtAzure):
         """Return the settings of a deployment."""
         return {
             "provider": "azure",
-            "model": "gpt-5-nano",
+            "model": self.model,
             "endpoint": mock_url,
             "api_version": "2025-04-01-preview",
             "api_key": "k-1",
@@ -87,6 +89,8 @@ class AtLlama:
 class TestEmbeddings(AtOpenAI, EmbedderContract):
     """Vectors that the mock makes of each text."""
 
+    model = "text-embedding-3-small"
+
     @not_counted
     async def test_usage_is_counted(self) -> None:
         """See the reason."""
@@ -95,6 +99,8 @@ class TestEmbeddings(AtOpenAI, EmbedderContract):
 class TestAzureEmbeddings(AtAzure, EmbedderContract):
     """The same, through the API v1."""
 
+    model = "text-embedding-3-small"
+
     @not_counted
     async def test_usage_is_counted(self) -> None:
         """See the reason."""
@@ -102,6 +108,8 @@ class TestAzureEmbeddings(AtAzure, EmbedderContract):
 
 class TestDeploymentEmbeddings(AtDeployment, EmbedderContract):
     """The same, through the API of deployments."""
+
+    model = "text-embedding-3-small"
 
     @not_counted
     async def test_usage_is_counted(self) -> None:
@@ -119,6 +127,8 @@ class TestLlamaCatalog(AtLlama, ModelCatalogContract):
 class TestImages(AtOpenAI, ImageGeneratorContract):
     """Always the same picture."""
 
+    model = "gpt-image-2"
+
     @one_only
     async def test_several_pictures_are_painted(self) -> None:
         """See the reason."""
@@ -126,6 +136,8 @@ class TestImages(AtOpenAI, ImageGeneratorContract):
 
 class TestAzureImages(AtAzure, ImageGeneratorContract):
     """Always the same picture."""
+
+    model = "gpt-image-2"
 
     @one_only
     async def test_several_pictures_are_painted(self) -> None:
@@ -135,17 +147,25 @@ class TestAzureImages(AtAzure, ImageGeneratorContract):
 class TestSpeech(AtOpenAI, SpeechModelContract):
     """Always the same sound."""
 
+    model = "gpt-4o-mini-tts"
+
 
 class TestAzureSpeech(AtAzure, SpeechModelContract):
     """Always the same sound."""
+
+    model = "gpt-4o-mini-tts"
 
 
 class TestTranscription(AtOpenAI, TranscriptionModelContract):
     """Always the same words."""
 
+    model = "gpt-4o-transcribe"
+
 
 class TestAzureTranscription(AtAzure, TranscriptionModelContract):
     """Always the same words."""
+
+    model = "gpt-4o-transcribe"
 
 
 class TestBatches(AtOpenAI, BatchChatContract):

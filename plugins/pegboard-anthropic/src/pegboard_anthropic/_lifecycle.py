@@ -5,23 +5,19 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from pegboard._log import is_enabled, logger_of
-
 from .profiles import RETIREMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pegboard import ModelEntry
+    from pegboard import Context, ModelEntry
 
 
 class Lifecycle:
     """Says once for each model that its end is near."""
 
-    def __init__(self, address: str, clock: Callable[[], float]) -> None:
-        """Speak for the instance at *address*."""
-        self._address = address
-        self._clock = clock
+    def __init__(self, context: Context) -> None:
+        """Speak for the instance of *context*."""
+        self._log = context.log
+        self._clock = context.clock
         self._seen: set[str] = set()
         self._warned: set[str] = set()
 
@@ -51,6 +47,6 @@ class Lifecycle:
         return f"{model} is deprecated and retires on {ends}, in {days} days"
 
     def _warn(self, model: str, sentence: str) -> None:
-        if model not in self._warned and is_enabled():
+        if model not in self._warned:
             self._warned.add(model)
-            logger_of(self._address).warning("{}. Choose another model.", sentence)
+            self._log.warning("{}. Choose another model.", sentence)

@@ -52,7 +52,7 @@ class AnthropicModel:
         """Make a model. Does no I/O."""
         self._options = options
         self._clock = context.clock
-        self._lifecycle = Lifecycle(context.address, context.clock)
+        self._lifecycle = Lifecycle(context)
         self._service = Service(options, context)
 
     async def ping(self) -> str | None:

@@ -56,6 +56,17 @@ def capabilities_of(model: str) -> frozenset[str]:
     return ALWAYS | thinks | edits
 
 
+def kind_of(model: str) -> str:
+    """Return what *model* is for: ``unknown`` where its name does not tell."""
+    name = model.rpartition("/")[2]
+    if not name.startswith("gemini-"):
+        return "unknown"
+    if name.startswith("gemini-embedding"):
+        return "embedding"
+    marks = ("tts", "image")
+    return next((mark for mark in marks if f"-{mark}" in name), "chat")
+
+
 def thinking_of(model: str) -> Thinking:
     """Return how *model*, whatever stands before its name, thinks."""
     name = model.rpartition("/")[2]

@@ -12,7 +12,6 @@ from contextlib import aclosing
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from loguru import logger
 from pegboard import PullProgress
 from pegboard.errors import ConnectionFailed, NotFound, Timeout
 from pydantic_core import from_json
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     GetClient = Callable[[], Awaitable[Client]]
     Check = Callable[[str], Awaitable[bool]]
 
-logger.disable("pegboard_ollama")
 WAITING = PullProgress("waiting for another process that pulls it")
 STEP = 10
 """Percent between two lines in the log."""
@@ -58,7 +56,7 @@ class Pulls:
         self._get_client = get_client
         self._is_there = is_there
         self._disk = Disk(options)
-        self._log = logger.bind(component=context.address)
+        self._log = context.log
         self._running: dict[str, Pull] = {}
 
     def missing(self, model: str) -> Pull:

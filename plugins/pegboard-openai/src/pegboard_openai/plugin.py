@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pegboard import LLMProvider, hookimpl
 from pegboard.contracts.chat import model_of
 
+from .kinds import offers
 from .profiles import profile_of
 from .services import AZURE, OPENAI, SERVICES, Service
 
@@ -47,6 +48,7 @@ def _provider(service: Service) -> LLMProvider:
         options=f"pegboard_openai.options:{_options(service)}",
         contracts=dict.fromkeys(service.contracts, 1),
         capabilities=partial(_capabilities, service),
+        offers=partial(offers, service),
         install="pegboard-openai",
         defaults=_defaults(service),
         env={**key, **VARIABLES.get(service.name, {})},
