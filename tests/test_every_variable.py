@@ -28,6 +28,7 @@ VENDOR_NAMES = [
 ]
 TEXTS = {
     "base_url": "http://127.0.0.1:9/v1",
+    "url": "redis://127.0.0.1:9",
     "endpoint": "http://127.0.0.1:9",
     "model_path": "/models/other.gguf",
     "failures": '["RateLimited"]',

@@ -18,6 +18,7 @@ PACKAGES: Mapping[str, str] = {
     "local": "pegboard-local",
     "ollama": "pegboard-ollama",
     "openai": "pegboard-openai",
+    "redis": "pegboard-redis",
     "cerebras": "pegboard-openai",
     "deepinfra": "pegboard-openai",
     "deepseek": "pegboard-openai",

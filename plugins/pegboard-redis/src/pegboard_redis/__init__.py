@@ -1,0 +1,1 @@
+"""Storage on a Redis or Valkey server, for pegboard."""

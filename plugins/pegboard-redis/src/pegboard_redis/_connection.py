@@ -1,0 +1,171 @@
+"""One connection, on which many commands are under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+from hiredis import ProtocolError, Reader, ReplyError, pack_command
+from pegboard import errors
+
+from ._errors import REPLICA, code_of
+
+if TYPE_CHECKING:
+    from pegboard.errors import CallError, RequestSent
+
+    Answer = asyncio.Future[Any]
+    Part = str | bytes | int
+
+NOTHING = object()
+"""What the reader returns until it has a whole answer."""
+LOST = (errors.ConnectionFailed, "The connection to {} was lost.")
+CLOSED = (errors.ConnectionFailed, "The connection to {} was closed by this program.")
+SILENT = (
+    errors.Timeout,
+    "The server at {} has not answered in time. If it is well, raise timeout.",
+)
+FOREIGN = (
+    errors.InvalidReply,
+    "What answers at {} does not speak as Redis does. Check url.",
+)
+
+
+class Connection(asyncio.Protocol):
+    """
+    One connection to a server.
+
+    The commands that are given to it in one turn of the event loop leave together,
+    and answers come in the order of the commands. A caller who gives up leaves a
+    gap: the answer that comes for it is thrown away. When the connection is lost,
+    what had left may have been done, and what had not left was not.
+    """
+
+    def __init__(self, place: str, timeout: float) -> None:
+        self.is_open = False
+        """Whether it takes commands."""
+        self._place = place
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._reader = Reader(
+            encoding="utf-8", errors="surrogateescape", notEnoughData=NOTHING
+        )
+        self._unsent: list[tuple[Answer, bytes]] = []
+        self._awaited: deque[tuple[Answer, float]] = deque()
+        self._is_full = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._failure: tuple[type[CallError], str] = LOST
+        self._end: asyncio.Future[None] = self._loop.create_future()
+        self._transport: asyncio.Transport
+
+    @property
+    def load(self) -> int:
+        """How many commands are under way."""
+        return len(self._unsent) + len(self._awaited)
+
+    def send(self, *command: Part) -> Answer:
+        """Have *command* leave with the others of this turn; return its answer."""
+        if not self.is_open:
+            raise self._error(sent="no")
+        packed: bytes = pack_command(command)  # type: ignore[arg-type] # says: one part
+        answer = self._loop.create_future()
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append((answer, packed))
+        return answer
+
+    async def aclose(self) -> None:
+        """Close it at once, whatever is under way."""
+        self._break(CLOSED)
+        await self._end
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to take commands."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        """Hand out the answers in *data*."""
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not NOTHING:
+                self._hand_out(reply)
+        except (ProtocolError, IndexError):  # an answer that nobody asked for
+            self._break(FOREIGN)
+
+    def pause_writing(self) -> None:
+        """Keep commands here: more than enough are waiting for the network."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Let the commands go that were kept."""
+        self._is_full = False
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell all who wait."""
+        self.is_open = False
+        if self._alarm:
+            self._alarm.cancel()
+        for answer, _ in self._awaited:
+            self._fail(answer, exc, sent="maybe")
+        for answer, _ in self._unsent:
+            self._fail(answer, exc, sent="no")
+        self._awaited.clear()
+        self._unsent.clear()
+        self._end.set_result(None)
+
+    def _flush(self) -> None:
+        if self._is_full or self._transport.is_closing():
+            return
+        leaving = [command for command in self._unsent if not command[0].done()]
+        self._unsent.clear()
+        if not leaving:
+            return
+        ends = self._loop.time() + self._timeout
+        self._awaited.extend([(answer, ends) for answer, _ in leaving])
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(ends, self._look)
+        self._transport.write(b"".join([packed for _, packed in leaving]))
+
+    def _hand_out(self, reply: Any) -> None:
+        answer, _ = self._awaited.popleft()
+        if isinstance(reply, ReplyError):
+            self._hand_out_error(answer, reply)
+        elif not answer.done():
+            answer.set_result(reply)
+
+    def _hand_out_error(self, answer: Answer, reply: ReplyError) -> None:
+        if not answer.done():
+            answer.set_exception(reply)
+        if code_of(reply) == REPLICA:  # the one that takes writes is elsewhere now
+            self._break(LOST)
+
+    def _look(self) -> None:
+        """Break the connection if its oldest command has waited too long."""
+        self._alarm = None
+        if not self._awaited:
+            return
+        _, ends = self._awaited[0]
+        if ends > self._loop.time():
+            self._alarm = self._loop.call_at(ends, self._look)
+        else:
+            self._break(SILENT)
+
+    def _break(self, failure: tuple[type[CallError], str]) -> None:
+        if self.is_open:
+            self.is_open = False
+            self._failure = failure
+            self._transport.abort()
+
+    def _fail(
+        self, answer: Answer, cause: Exception | None, *, sent: RequestSent
+    ) -> None:
+        if not answer.done():
+            error = self._error(sent=sent)
+            error.__cause__ = cause
+            answer.set_exception(error)
+
+    def _error(self, *, sent: RequestSent) -> CallError:
+        kind, text = self._failure
+        return kind(text.format(self._place), request_sent=sent)

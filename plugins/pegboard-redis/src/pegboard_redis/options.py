@@ -1,0 +1,63 @@
+"""What settings may say about storage on a Redis or Valkey server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pegboard import Options
+from pydantic import AfterValidator, Field, SecretStr
+
+from ._server import Server
+
+
+def _checked_url(url: SecretStr) -> SecretStr:
+    Server.of(url.get_secret_value())
+    return url
+
+
+def _checked_prefix(prefix: str | None) -> str | None:
+    if prefix is not None:
+        prefix.encode()
+    return prefix
+
+
+class RedisOptions(Options):
+    """Values on a Redis or Valkey server."""
+
+    url: Annotated[SecretStr, AfterValidator(_checked_url)] = SecretStr(
+        "redis://127.0.0.1:6379"
+    )
+    """``redis://``, ``rediss://`` for TLS, or ``unix://``; this machine if not set."""
+    username: str | None = None
+    """The user, if the URL does not name one."""
+    password: SecretStr | None = None
+    """The password, if it is not in the URL."""
+    prefix: Annotated[str | None, AfterValidator(_checked_prefix)] = None
+    """What its keys on the server begin with. None is ``pegboard:INSTANCE:``."""
+    ttl: float | None = Field(default=None, gt=0)
+    """Seconds until a value expires, where the call does not say. None is never."""
+    timeout: float = Field(default=1.0, gt=0)
+    """Longest wait for the server's answer, in seconds."""
+    connect_timeout: float = Field(default=1.0, gt=0)
+    """Longest time until a connection is ready, in seconds."""
+    connections: int = Field(default=1, ge=1)
+    """Most connections of an event loop. One carries many calls at once."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's, as PEM."""
+    cert_file: Path | None = None
+    """The certificate to show to the server, as PEM."""
+    key_file: Path | None = None
+    """Its key, if that is not in the same file."""
+
+    @property
+    def server(self) -> Server:
+        """The server that they name, and the user there."""
+        server = Server.of(self.url.get_secret_value())
+        password = self.password.get_secret_value() if self.password else None
+        return replace(
+            server,
+            username=server.username or self.username,
+            password=server.password or password,
+        )
