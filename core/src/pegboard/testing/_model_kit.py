@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import pytest
 import pytest_asyncio
@@ -14,6 +14,8 @@ from .standard import StandardTests
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
 
+Against = Literal["model", "mock", "documentation"]
+"""A real model, a mock that others wrote, or shapes out of the documentation."""
 THREADS = 4
 TWICE: Mapping[str, Any] = {"attempts": 2, "backoff": 0}
 """The policy: a server may close a kept connection just as it is used again."""
@@ -32,6 +34,10 @@ class MakeBoard(Protocol):
 class ModelKit(StandardTests):
     """What every kit for models needs."""
 
+    against: ClassVar[Against | None] = None
+    """What answers, for lists of what was tested how; the tests do not look at it."""
+    instance: ClassVar[Mapping[str, Any]] = {}
+    """What ``settings`` say wherever the server is: the provider, its model."""
     patience: ClassVar[float] = 2.0
     """Seconds that tasks and connections may take to go."""
 
@@ -45,6 +51,7 @@ class ModelKit(StandardTests):
         self, settings: dict[str, Any], plugins: Iterable[object]
     ) -> MakeBoard:
         """Return a function that makes a board with the model in it."""
+        assert self.instance.items() <= settings.items(), "The settings are another's."
 
         def make_board(**changes: object) -> Pegboard:
             kit = {"policy": TWICE, **settings, **changes}

@@ -174,7 +174,7 @@ class ImageGeneratorContract(ModelKit):
 
         assert len(painted.images) == 2
 
-    async def test_pictures_are_changed_or_refused(self, llm: LLM) -> None:
+    async def test_image_editing_is_done_or_refused(self, llm: LLM) -> None:
         """Claimed, a picture is made of another; not claimed, nothing is sent."""
         work = llm.generate_images("the same in blue", images=[Image(PICTURE)])
         if "image_editing" not in llm.capabilities:

@@ -77,6 +77,8 @@ class _Kit(ModelKit):
     """What any short answer takes, reasoning included."""
     few_tokens: ClassVar[int] = 16
     """Not enough for a story, but as much as the service demands at least."""
+    tool_choice: ClassVar[str] = "required"
+    """What makes the model call a tool: "auto" where none can be demanded."""
 
     async def ask(self, llm: LLM, prompt: Any = QUESTION, **parameters: Any) -> Reply:
         """Return the reply to a question that is as good as any."""
@@ -208,7 +210,9 @@ class ChatModelContract(_Kit):
         if await _is_refused(llm, "tools", tools=[TOOL]):
             return
 
-        _assert_measures(await self.ask(llm, tools=[TOOL], tool_choice="required"))
+        _assert_measures(
+            await self.ask(llm, tools=[TOOL], tool_choice=self.tool_choice)
+        )
 
     async def test_tool_results_are_taken_or_refused(self, llm: LLM) -> None:
         """Claimed, a tool's answer is answered; not claimed, nothing is sent."""
@@ -228,7 +232,7 @@ class ChatModelContract(_Kit):
         """A tool call goes back with its result as it came; or tools are refused."""
         if await _is_refused(llm, "tools", tools=[TOOL]):
             return
-        asked = await self.ask(llm, tools=[TOOL], tool_choice="required")
+        asked = await self.ask(llm, tools=[TOOL], tool_choice=self.tool_choice)
         results = tuple(
             ToolResult(call.id, call.name, "1200 degrees") for call in asked.tool_calls
         )
@@ -430,7 +434,7 @@ class StreamingChatContract(_Kit):
         """Claimed, a demanded call arrives whole; not claimed, nothing is sent."""
         if await _is_refused(llm, "tools", tools=[TOOL]):
             return
-        _, reply = await self.listen(llm, tools=[TOOL], tool_choice="required")
+        _, reply = await self.listen(llm, tools=[TOOL], tool_choice=self.tool_choice)
 
         _assert_measures(reply)
 
