@@ -79,13 +79,15 @@ class BatchService:
 class TestBatches(BatchChatContract):
     """The contract; the service is the one above."""
 
+    against = "documentation"
+    instance = {"provider": "anthropic", "model": "claude-haiku-5-5"}
+
     @pytest.fixture
     async def settings(self) -> AsyncIterator[dict[str, Any]]:
         """Return the settings of a model of that service."""
         async with FaultServer(otherwise=BatchService().answer) as server:
             yield {
-                "provider": "anthropic",
-                "model": "claude-haiku-5-5",
+                **self.instance,
                 "base_url": server.url,
                 "api_key": "k",
             }

@@ -27,14 +27,15 @@ class TestLlamaCpp(
 ):
     """A real server with a real model, which is not Anthropic's."""
 
+    against = "model"
+    instance = {"provider": "anthropic", "model": "smollm2"}
     enough_tokens = 40
 
     @pytest.fixture
     def settings(self, llama_server: Any) -> dict[str, Any]:
         """Return the settings of a model at the server."""
         return {
-            "provider": "anthropic",
-            "model": "smollm2",
+            **self.instance,
             "base_url": llama_server.url,
             "api_key": llama_server.key,
         }
@@ -67,12 +68,14 @@ class TestLlamaCpp(
 class TestAimock(ChatModelContract, StreamingChatContract):
     """A mock server, for what the small model cannot do."""
 
+    against = "mock"
+    instance = {"provider": "anthropic", "model": "claude-opus-5-5"}
+
     @pytest.fixture
     def settings(self, aimock: str) -> dict[str, Any]:
         """Return the settings of a model at the server."""
         return {
-            "provider": "anthropic",
-            "model": "claude-opus-5-5",
+            **self.instance,
             "base_url": aimock,
             "api_key": "k",
         }

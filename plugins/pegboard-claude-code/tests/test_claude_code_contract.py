@@ -19,12 +19,14 @@ def address(run_aimock: Callable[[Path], str]) -> str:
 
 
 class TestClaudeCode(ChatModelContract, StreamingChatContract):
+    against = "mock"
+    instance = {"provider": "claude-code", "model": "claude-opus-4-6"}
+
     @pytest.fixture
     def settings(self, address: str) -> dict[str, Any]:
         """Return the settings of a model that asks aimock."""
         return {
-            "provider": "claude-code",
-            "model": "claude-opus-4-6",
+            **self.instance,
             "base_url": address,
             "api_key": "sk-ant-of-aimock",
             "thinking": "disabled",

@@ -46,14 +46,14 @@ from pegboard.testing.fault_server import FaultServer, Scripted
 class AtService:
     """A kit whose model is at the stand-in."""
 
-    model = "gemini-3-flash"
+    against = "documentation"
+    instance = {"provider": "gemini", "model": "gemini-3-flash"}
 
     @pytest.fixture
     def settings(self, service: FaultServer) -> dict[str, Any]:
         """Return the settings of the model."""
         return {
-            "provider": "gemini",
-            "model": self.model,
+            **self.instance,
             "api_key": "k",
             "base_url": service.url,
         }
@@ -62,20 +62,20 @@ class AtService:
 class TestEmbeddings(AtService, EmbedderContract):
     """A hundred texts go into one request."""
 
-    model = "gemini-embedding-001"
+    instance = {"provider": "gemini", "model": "gemini-embedding-001"}
     many = 140
 
 
 class TestPromptedEmbeddings(AtService, EmbedderContract):
     """Newer models, of whose texts the SDK would make one."""
 
-    model = "gemini-embedding-2"
+    instance = {"provider": "gemini", "model": "gemini-embedding-2"}
 
 
 class TestImages(AtService, ImageGeneratorContract):
     """Models that answer with pictures."""
 
-    model = "gemini-3-pro-image"
+    instance = {"provider": "gemini", "model": "gemini-3-pro-image"}
     size = "16:9 2K"
 
 

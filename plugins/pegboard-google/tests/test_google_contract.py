@@ -60,14 +60,14 @@ def tokens() -> Iterator[str]:
 class AtMock:
     """A kit whose model is at the mock."""
 
-    model = "gemini-3-flash"
+    against = "mock"
+    instance = {"provider": "gemini", "model": "gemini-3-flash"}
 
     @pytest.fixture
     def settings(self, mock: str) -> dict[str, Any]:
         """Return the settings of the model."""
         return {
-            "provider": "gemini",
-            "model": self.model,
+            **self.instance,
             "api_key": "k",
             "base_url": mock,
             "api_version": "v1beta",
@@ -95,8 +95,7 @@ class TestVertex(TestGemini):
     ) -> dict[str, Any]:
         """Return the settings of a model of a project at the mock."""
         return {
-            "provider": "gemini",
-            "model": "gemini-3-flash",
+            **self.instance,
             "vertex": True,
             "project": "p-1",
             "credentials": make_credentials(tokens),
@@ -108,7 +107,7 @@ class TestVertex(TestGemini):
 class TestSpeech(AtMock, SpeechModelContract):
     """Models that read aloud: samples without a head are what comes."""
 
-    model = "gemini-2.5-flash-preview-tts"
+    instance = {"provider": "gemini", "model": "gemini-2.5-flash-preview-tts"}
 
 
 class TestTranscription(AtMock, TranscriptionModelContract):

@@ -23,6 +23,8 @@ def _loaded() -> Iterator[None]:
 
 
 class TestLocal(ChatModelContract, StreamingChatContract):
+    against = "model"
+    instance = SETTINGS
     enough_tokens = 80
 
     @pytest.fixture

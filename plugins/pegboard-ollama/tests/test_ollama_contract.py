@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     from pegboard.testing.fault_server import FaultServer
 
-no_choice = pytest.mark.xfail(
-    reason="the kit demands a call, for which Ollama's API has no word", run=False
-)
+no_tools = pytest.mark.xfail(reason="the model was not taught tools", run=False)
 no_counts = pytest.mark.xfail(reason="aimock counts no tokens for Ollama", run=False)
 no_limits = pytest.mark.xfail(
     reason="aimock says what its fixture says, whatever the options", run=False
@@ -32,29 +30,17 @@ no_length = pytest.mark.xfail(
 )
 
 
-class WithoutToolChoice(ChatModelContract, StreamingChatContract):
-    """What holds for every server."""
-
-    @no_choice
-    async def test_tools_are_called_or_refused(self) -> None:
-        """See the reason."""
-
-    @no_choice
-    async def test_a_call_can_be_answered(self) -> None:
-        """See the reason."""
-
-    @no_choice
-    async def test_a_stream_calls_or_refuses_tools(self) -> None:
-        """See the reason."""
-
-
-class TestAimock(WithoutToolChoice):
+class TestAimock(ChatModelContract, StreamingChatContract):
     """A mock server that others wrote."""
+
+    against = "mock"
+    instance = {"provider": "ollama", "model": "any"}
+    tool_choice = "auto"
 
     @pytest.fixture
     def settings(self, aimock: str) -> dict[str, Any]:
         """Return the settings of a model at the server."""
-        return {"provider": "ollama", "model": "any", "host": aimock}
+        return {**self.instance, "host": aimock}
 
     @no_counts
     async def test_usage_is_sound(self) -> None:
@@ -84,6 +70,9 @@ class TestAimock(WithoutToolChoice):
 class WithProxy:
     """A real model, behind a proxy that others wrote."""
 
+    against = "model"
+    instance = {"provider": "ollama", "model": "small/smollm2"}
+
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Keep what pulls write out of the project."""
@@ -92,13 +81,26 @@ class WithProxy:
     @pytest.fixture
     def settings(self, ollama_proxy: str) -> dict[str, Any]:
         """Return the settings of a model at the proxy."""
-        return {"provider": "ollama", "model": "small/smollm2", "host": ollama_proxy}
+        return {**self.instance, "host": ollama_proxy}
 
 
-class TestSmallModel(WithProxy, WithoutToolChoice):
+class TestSmallModel(WithProxy, ChatModelContract, StreamingChatContract):
     """Replies of the model, whole and in pieces."""
 
     enough_tokens = 40
+    tool_choice = "auto"
+
+    @no_tools
+    async def test_tools_are_called_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_tools
+    async def test_a_call_can_be_answered(self) -> None:
+        """See the reason."""
+
+    @no_tools
+    async def test_a_stream_calls_or_refuses_tools(self) -> None:
+        """See the reason."""
 
     @no_length
     async def test_max_tokens_is_a_bound(self) -> None:
@@ -130,6 +132,8 @@ class TestPullAtProxy(WithProxy, ModelPullerContract):
 class TestPull(ModelPullerContract):
     """Pulls as a server tells of them that really fetches."""
 
+    against = "documentation"
+    instance = {"provider": "ollama", "model": "any"}
     pulled = "qwen3"
 
     @pytest.fixture
@@ -138,4 +142,4 @@ class TestPull(ModelPullerContract):
     ) -> dict[str, Any]:
         """Return the settings of a model at a library."""
         monkeypatch.chdir(tmp_path)
-        return {"provider": "ollama", "model": "any", "host": pulling.url}
+        return {**self.instance, "host": pulling.url}
