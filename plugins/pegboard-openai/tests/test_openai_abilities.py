@@ -25,14 +25,14 @@ not_counted = pytest.mark.xfail(reason="the mock counts no tokens here", run=Fal
 class AtOpenAI:
     """Settings of OpenAI at the mock server."""
 
-    model = "gpt-5-nano"
+    against = "mock"
+    instance = {"provider": "openai", "model": "gpt-5-nano"}
 
     @pytest.fixture
     def settings(self, mock_url: str) -> dict[str, Any]:
         """Return the settings of a model."""
         return {
-            "provider": "openai",
-            "model": self.model,
+            **self.instance,
             "base_url": f"{mock_url}/v1",
             "api_key": "k-1",
         }
@@ -46,12 +46,13 @@ class AtOpenAI:
 class AtAzure(AtOpenAI):
     """Settings of Azure OpenAI at the mock server."""
 
+    instance = {"provider": "azure", "model": "gpt-5-nano"}
+
     @pytest.fixture
     def settings(self, mock_url: str) -> dict[str, Any]:
         """Return the settings of a deployment."""
         return {
-            "provider": "azure",
-            "model": self.model,
+            **self.instance,
             "endpoint": mock_url,
             "api_key": "k-1",
         }
@@ -64,8 +65,7 @@ class AtDeployment(AtAzure):
     def settings(self, mock_url: str) -> dict[str, Any]:
         """Return the settings of a deployment."""
         return {
-            "provider": "azure",
-            "model": self.model,
+            **self.instance,
             "endpoint": mock_url,
             "api_version": "2025-04-01-preview",
             "api_key": "k-1",
@@ -75,12 +75,14 @@ class AtDeployment(AtAzure):
 class AtLlama:
     """Settings of a real server with a real model."""
 
+    against = "model"
+    instance = {"provider": "llama-cpp", "model": "smollm2"}
+
     @pytest.fixture
     def settings(self, llama_server: Any) -> dict[str, Any]:
         """Return the settings of the model."""
         return {
-            "provider": "llama-cpp",
-            "model": "smollm2",
+            **self.instance,
             "base_url": f"{llama_server.url}/v1",
             "api_key": llama_server.key,
         }
@@ -89,7 +91,7 @@ class AtLlama:
 class TestEmbeddings(AtOpenAI, EmbedderContract):
     """Vectors that the mock makes of each text."""
 
-    model = "text-embedding-3-small"
+    instance = {"provider": "openai", "model": "text-embedding-3-small"}
 
     @not_counted
     async def test_usage_is_counted(self) -> None:
@@ -99,7 +101,7 @@ class TestEmbeddings(AtOpenAI, EmbedderContract):
 class TestAzureEmbeddings(AtAzure, EmbedderContract):
     """The same, through the API v1."""
 
-    model = "text-embedding-3-small"
+    instance = {"provider": "azure", "model": "text-embedding-3-small"}
 
     @not_counted
     async def test_usage_is_counted(self) -> None:
@@ -109,7 +111,7 @@ class TestAzureEmbeddings(AtAzure, EmbedderContract):
 class TestDeploymentEmbeddings(AtDeployment, EmbedderContract):
     """The same, through the API of deployments."""
 
-    model = "text-embedding-3-small"
+    instance = {"provider": "azure", "model": "text-embedding-3-small"}
 
     @not_counted
     async def test_usage_is_counted(self) -> None:
@@ -127,7 +129,7 @@ class TestLlamaCatalog(AtLlama, ModelCatalogContract):
 class TestImages(AtOpenAI, ImageGeneratorContract):
     """Always the same picture."""
 
-    model = "gpt-image-2"
+    instance = {"provider": "openai", "model": "gpt-image-2"}
 
     @one_only
     async def test_several_pictures_are_painted(self) -> None:
@@ -137,7 +139,7 @@ class TestImages(AtOpenAI, ImageGeneratorContract):
 class TestAzureImages(AtAzure, ImageGeneratorContract):
     """Always the same picture."""
 
-    model = "gpt-image-2"
+    instance = {"provider": "azure", "model": "gpt-image-2"}
 
     @one_only
     async def test_several_pictures_are_painted(self) -> None:
@@ -147,25 +149,25 @@ class TestAzureImages(AtAzure, ImageGeneratorContract):
 class TestSpeech(AtOpenAI, SpeechModelContract):
     """Always the same sound."""
 
-    model = "gpt-4o-mini-tts"
+    instance = {"provider": "openai", "model": "gpt-4o-mini-tts"}
 
 
 class TestAzureSpeech(AtAzure, SpeechModelContract):
     """Always the same sound."""
 
-    model = "gpt-4o-mini-tts"
+    instance = {"provider": "azure", "model": "gpt-4o-mini-tts"}
 
 
 class TestTranscription(AtOpenAI, TranscriptionModelContract):
     """Always the same words."""
 
-    model = "gpt-4o-transcribe"
+    instance = {"provider": "openai", "model": "gpt-4o-transcribe"}
 
 
 class TestAzureTranscription(AtAzure, TranscriptionModelContract):
     """Always the same words."""
 
-    model = "gpt-4o-transcribe"
+    instance = {"provider": "azure", "model": "gpt-4o-transcribe"}
 
 
 class TestBatches(AtOpenAI, BatchChatContract):
