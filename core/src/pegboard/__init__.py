@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from .contracts.chat import ToolResult as ToolResult
     from .contracts.chat import Usage as Usage
     from .contracts.chat import UsageSoFar as UsageSoFar
+    from .contracts.database import BlockingDatabase as BlockingDatabase
+    from .contracts.database import Database as Database
     from .contracts.declare import contract as contract
     from .contracts.declare import operation as operation
     from .contracts.embeddings import Embedder as Embedder
@@ -130,6 +132,7 @@ _HOME = {
     **dict.fromkeys(("ModelCatalog", "ModelEntry", "ModelPuller"), "contracts.models"),
     **dict.fromkeys(("PullProgress", "TokenCounter"), "contracts.models"),
     **dict.fromkeys(("contract", "operation"), "contracts.declare"),
+    **dict.fromkeys(("BlockingDatabase", "Database"), "contracts.database"),
     **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),
     **dict.fromkeys(("Messenger", "Posted"), "contracts.messenger"),
     "SecretStore": "contracts.secret_store",

@@ -76,7 +76,10 @@ def make(plan: Plan, around: Surroundings) -> Instance:
     _check_complete(plan, [(provider, own), *keepers.values()])
     logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
     wrapped = _wrapping(plan, around)
-    handles = {name: wrapped(*keeper) for name, keeper in keepers.items()}
+    handles = {
+        name: keeper[0] if plan.contracts[name].direct else wrapped(*keeper)
+        for name, keeper in keepers.items()
+    }
     return Instance(plan, provider, wrapped(provider, own), handles)
 
 

@@ -160,6 +160,6 @@ def _lacks(plan: Plan, contract: ContractInfo) -> Problem:
     provider = plan.offer.provider
     message = (
         f"{provider.name} does not offer {contract.name}. "
-        f"It offers: {', '.join(provider.contracts)}."
+        f"It offers: {', '.join(plan.contracts)}."
     )
     return Problem(plan.address, message)

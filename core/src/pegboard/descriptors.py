@@ -109,6 +109,13 @@ class Provider:
     """
     summary: str = ""
     """A few words for lists."""
+    offers: Callable[[Any], frozenset[str]] | None = None
+    """
+    Which of the contracts an instance keeps, as a function of its options.
+
+    For a provider whose models do different work, such as chat and embeddings. Without
+    it, every instance keeps all of them.
+    """
 
     def load_factory(self) -> Callable[[Any, Context], object]:
         """Import the factory."""
@@ -129,13 +136,6 @@ class LLMProvider(Provider):
     external: bool = True
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     """``pegboard.Capability`` names, or a function of the options that returns them."""
-    offers: Callable[[Any], frozenset[str]] | None = None
-    """
-    Which of the contracts an instance keeps, as a function of its options.
-
-    For a provider whose models do different work, such as chat and embeddings. Without
-    it, every instance keeps all of them.
-    """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,12 +32,16 @@ from typing import (
 from typing_extensions import TypeForm, Unpack
 
 from . import _batches, _board, _llm, _run_stream, _stream
-from .contracts import key_value, messenger, secret_store
+from .contracts import database, key_value, messenger, secret_store
 from .errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
 
     from ._bounds import RunParameters
     from ._explain import Explanation
@@ -151,6 +155,33 @@ class KeyValue(Blocking):
     touch = blocking(key_value.KeyValue.touch)
     incr = blocking(key_value.KeyValue.incr)
     scan = blocking(key_value.KeyValue.scan)
+
+
+@twin_of(database.Database)
+class Database(Blocking):
+    """A database through SQLAlchemy; see ``pegboard.Database``."""
+
+    _original: database.Database
+
+    ping = blocking(database.Database.ping)
+
+    def transaction(
+        self, *, read_only: bool = False
+    ) -> AbstractContextManager[Session]:
+        """Open a session whose work is committed at the end of the block."""
+        return self._original.blocking.transaction(read_only=read_only)
+
+    def session(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
+        """Open a session that commits when it is told to, and is closed at the end."""
+        return self._original.blocking.session(read_only=read_only)
+
+    def per_request(self) -> Generator[Session]:
+        """Yield the session of a transaction, as web frameworks take it."""
+        return self._original.blocking.per_request()
+
+    def engine(self) -> Engine:
+        """Return the engine of the primary."""
+        return self._original.blocking.engine()
 
 
 @twin_of(messenger.Messenger)
@@ -468,7 +499,8 @@ class Pegboard:
         original = getattr(twin, "__twin_of__", None)
         if original is None or not callable(twin):
             known = ", ".join(
-                cls.__name__ for cls in (KeyValue, Messenger, SecretStore)
+                cls.__name__
+                for cls in (Database, KeyValue, Messenger, SecretStore)
             )
             msg = (
                 f"{twin!r} is not the blocking twin of a contract. pegboard.sync has "

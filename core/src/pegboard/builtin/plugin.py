@@ -16,6 +16,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "audio": ("SpeechModel", "TranscriptionModel"),
     "batches": ("BatchChat",),
     "chat": ("ChatModel", "StreamingChat"),
+    "database": ("Database",),
     "embeddings": ("Embedder",),
     "images": ("ImageGenerator",),
     "key_value": ("KeyValue",),

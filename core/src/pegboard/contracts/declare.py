@@ -43,6 +43,8 @@ class ContractInfo:
     """The provider that serves it when nothing of the family is configured."""
     ability: str | None
     """What a provider that keeps it is able to do, as programs ask for it."""
+    direct: bool
+    """Whether the part of a provider that keeps it is called without any policy."""
     operations: Mapping[str, Operation]
 
 
@@ -68,6 +70,7 @@ def contract(
     oldest: int = 1,
     embedded: str | None = None,
     ability: str | None = None,
+    direct: bool = False,
 ) -> Callable[[Class], Class]:
     """Declare a Protocol to be a contract of *family*."""
 
@@ -79,6 +82,7 @@ def contract(
             oldest=oldest,
             embedded=embedded,
             ability=ability,
+            direct=direct,
             operations=_operations(protocol),
         )
         return protocol
