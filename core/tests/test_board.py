@@ -160,7 +160,7 @@ def test_missing_contract_names_what_is_offered():
     with pytest.raises(errors.SettingsError, match="does not offer Vectors") as caught:
         board.storage("x", Vectors)
 
-    assert "It offers: KeyValue." in str(caught.value)
+    assert "It offers: KeyValue, " in str(caught.value)
 
 
 def test_provider_without_its_operations_is_refused(toy):

@@ -128,10 +128,10 @@ def test_twins_have_every_operation_with_its_signature(twin):
     """A blocking twin is its contract, operation by operation."""
     operations = contract_info(twin.__twin_of__).operations
 
-    assert operations.keys() <= vars(twin).keys()
+    assert operations.keys() <= set(dir(twin))
     for name, operation in operations.items():
         expected = inspect.signature(operation.method).parameters
-        assert list(inspect.signature(vars(twin)[name]).parameters) == list(expected)
+        assert list(inspect.signature(getattr(twin, name)).parameters) == list(expected)
 
 
 def test_every_contract_that_blocks_has_a_twin():

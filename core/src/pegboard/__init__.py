@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from .contracts.batches import BatchChat as BatchChat
     from .contracts.batches import BatchItem as BatchItem
     from .contracts.batches import BatchResult as BatchResult
+    from .contracts.blobs import Blob as Blob
+    from .contracts.blobs import BlobPage as BlobPage
+    from .contracts.blobs import Blobs as Blobs
+    from .contracts.blobs import ListedBlob as ListedBlob
+    from .contracts.blobs import PresignedBlobs as PresignedBlobs
+    from .contracts.blobs import VersionedBlobs as VersionedBlobs
     from .contracts.chat import Capability as Capability
     from .contracts.chat import ChatModel as ChatModel
     from .contracts.chat import ChatRequest as ChatRequest
@@ -123,6 +129,8 @@ _HOME = {
     **dict.fromkeys(
         ("Batch", "BatchChat", "BatchItem", "BatchResult"), "contracts.batches"
     ),
+    **dict.fromkeys(("Blob", "BlobPage", "Blobs", "ListedBlob"), "contracts.blobs"),
+    **dict.fromkeys(("PresignedBlobs", "VersionedBlobs"), "contracts.blobs"),
     **dict.fromkeys(
         ("Embedder", "EmbeddingRequest", "Embeddings"), "contracts.embeddings"
     ),

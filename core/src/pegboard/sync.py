@@ -32,7 +32,7 @@ from typing import (
 from typing_extensions import TypeForm, Unpack
 
 from . import _batches, _board, _llm, _run_stream, _stream
-from .contracts import database, key_value, messenger, secret_store
+from .contracts import blobs, database, key_value, messenger, secret_store
 from .errors import PluginError
 
 if TYPE_CHECKING:
@@ -182,6 +182,48 @@ class Database(Blocking):
     def engine(self) -> Engine:
         """Return the engine of the primary."""
         return self._original.blocking.engine()
+
+
+@twin_of(blobs.Blobs)
+class Blobs(Blocking):
+    """Blobs by key; see ``pegboard.Blobs``."""
+
+    _original: blobs.Blobs
+
+    put = blocking(blobs.Blobs.put)
+    get = blocking(blobs.Blobs.get)
+    stat = blocking(blobs.Blobs.stat)
+    list = blocking(blobs.Blobs.list)
+    copy = blocking(blobs.Blobs.copy)
+    delete = blocking(blobs.Blobs.delete)
+
+    def stream(
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        start: int = 0,
+        end: int | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the content of *key*, or a range of it, piece by piece."""
+        return self._portal.iterate(
+            self._original.stream(key, version=version, start=start, end=end)
+        )
+
+
+@twin_of(blobs.VersionedBlobs)
+class VersionedBlobs(Blobs):
+    """Blobs whose replaced versions are kept; see ``pegboard.VersionedBlobs``."""
+
+    versions = blocking(blobs.VersionedBlobs.versions)
+
+
+@twin_of(blobs.PresignedBlobs)
+class PresignedBlobs(Blobs):
+    """Blobs that others fetch by a URL; see ``pegboard.PresignedBlobs``."""
+
+    presign_download = blocking(blobs.PresignedBlobs.presign_download)
+    presign_upload = blocking(blobs.PresignedBlobs.presign_upload)
 
 
 @twin_of(messenger.Messenger)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar, TypeVarTuple
 
 from pegboard import errors
 
+from ._data_folder import make_ignored
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -194,7 +196,7 @@ class SqliteFile:
     def _make_folder(self) -> None:
         try:
             if self._data_folder in self._path.parents:
-                _make_ignored(self._data_folder)
+                make_ignored(self._data_folder)
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             denied = isinstance(error, PermissionError)
@@ -236,13 +238,6 @@ class SqliteFile:
             f"as {self._address}.path."
         )
         raise errors.PluginError(msg)
-
-
-def _make_ignored(folder: Path) -> None:
-    """Make *folder*, unseen by git. One that exists is its owner's: leave it alone."""
-    with suppress(FileExistsError):
-        folder.mkdir(parents=True)
-        (folder / ".gitignore").write_text("*\n")
 
 
 def _close_all(connections: list[sqlite3.Connection]) -> None:

@@ -1,4 +1,4 @@
-"""Values in the memory of this process."""
+"""Values, and blobs, in the memory of this process."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from pegboard.contracts.key_value import (
 )
 from pegboard.options import Options
 
+from .memory_blobs import MemoryBlobs
+
 if TYPE_CHECKING:
     from pegboard.descriptors import Context
 
@@ -32,10 +34,12 @@ FEWEST_WRITES_BETWEEN_SWEEPS = 64
 
 
 class MemoryOptions(Options):
-    """Values in the memory of this process; they are gone when it ends."""
+    """Values and blobs in the memory of this process; they are gone when it ends."""
 
     ttl: float | None = Field(default=None, gt=0)
     """Seconds until a value expires, where the call does not say. None is never."""
+    keep_versions: int = Field(default=0, ge=0)
+    """How many replaced versions of each blob can still be read."""
 
 
 class _Item(NamedTuple):
@@ -49,7 +53,7 @@ class MemoryKeyValue:
     Values by key in the memory of this process.
 
     They are kept as JSON, so that what is read is always a copy. Threads may share
-    it: whatever reads and then writes holds the lock.
+    it: whatever reads and then writes holds the lock. Its blobs are a part of it.
     """
 
     def __init__(self, options: MemoryOptions, context: Context) -> None:
@@ -59,6 +63,8 @@ class MemoryKeyValue:
         self._items: dict[str, _Item] = {}
         self._lock = Lock()
         self._writes_until_sweep = FEWEST_WRITES_BETWEEN_SWEEPS
+        blobs = MemoryBlobs(context, keep_versions=options.keep_versions)
+        self.parts = {"Blobs": blobs, "VersionedBlobs": blobs}
 
     async def ping(self) -> None:
         """Do nothing: what is in this process can be reached."""

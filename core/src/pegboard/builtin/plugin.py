@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "audio": ("SpeechModel", "TranscriptionModel"),
     "batches": ("BatchChat",),
+    "blobs": ("Blobs", "PresignedBlobs", "VersionedBlobs"),
     "chat": ("ChatModel", "StreamingChat"),
     "database": ("Database",),
     "embeddings": ("Embedder",),
@@ -29,6 +30,7 @@ OF_MODELS = (
     *("ChatModel", "StreamingChat", "Embedder", "ImageGenerator", "SpeechModel"),
     *("TranscriptionModel", "BatchChat", "ModelCatalog", "ModelPuller", "TokenCounter"),
 )
+IN_MEMORY = ("KeyValue", "Blobs", "VersionedBlobs")
 
 
 @hookimpl
@@ -94,8 +96,15 @@ def pegboard_storage_providers() -> Sequence[StorageProvider]:
             name="memory",
             factory="pegboard.builtin.memory:MemoryKeyValue",
             options="pegboard.builtin.memory:MemoryOptions",
-            contracts={"KeyValue": 1},
-            summary="values in the memory of this process",
+            contracts=dict.fromkeys(IN_MEMORY, 1),
+            summary="values and blobs in the memory of this process",
+        ),
+        StorageProvider(
+            name="files",
+            factory="pegboard.builtin.files:FileBlobs",
+            options="pegboard.builtin.files:FilesOptions",
+            contracts={"Blobs": 1, "VersionedBlobs": 1},
+            summary="blobs in a folder",
         ),
         StorageProvider(
             name="sqlite",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .abilities import SpeechModelContract as SpeechModelContract
     from .abilities import TokenCounterContract as TokenCounterContract
     from .abilities import TranscriptionModelContract as TranscriptionModelContract
+    from .blobs import BlobsContract as BlobsContract
+    from .blobs import PersistentBlobsContract as PersistentBlobsContract
+    from .blobs import PresignedBlobsContract as PresignedBlobsContract
+    from .blobs import VersionedBlobsContract as VersionedBlobsContract
     from .cancellation import cancel_at_every_await as cancel_at_every_await
     from .chat import ChatModelContract as ChatModelContract
     from .chat import StreamingChatContract as StreamingChatContract
@@ -43,6 +47,8 @@ _ABILITIES = (
 )
 _HOME = {
     **dict.fromkeys(_ABILITIES.split(), "abilities"),
+    **dict.fromkeys(("BlobsContract", "PersistentBlobsContract"), "blobs"),
+    **dict.fromkeys(("PresignedBlobsContract", "VersionedBlobsContract"), "blobs"),
     "cancel_at_every_await": "cancellation",
     **dict.fromkeys(("ChatModelContract", "StreamingChatContract"), "chat"),
     **dict.fromkeys(("ManualClock", "RealClock"), "clock"),

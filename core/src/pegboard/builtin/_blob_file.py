@@ -1,0 +1,145 @@
+"""A file with one blob: its content, then what is said of it, then how long that is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from pegboard.contracts.blobs import CHUNK, Blob, damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pegboard.contracts.blobs import Buffer
+
+MARK = b"pegblob1"
+"""The last bytes of every file. Another format will have another mark."""
+LENGTH = 8
+TAIL = LENGTH + len(MARK)
+OFTEN_ENOUGH = 1024
+"""Bytes at the end in which what is said of a blob mostly has room."""
+BINARY = getattr(os, "O_BINARY", 0)
+NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | BINARY
+
+
+class IncomingFile:
+    """A file that is being written, where nobody looks for it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._descriptor: int | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what was written."""
+        return self._digest.hexdigest()
+
+    def write(self, piece: Buffer) -> None:
+        """Add *piece* to the content."""
+        self._write(piece)
+        self._digest.update(piece)
+        self.size += len(piece)
+
+    def finish(self, blob: Blob, *, sync: bool) -> None:
+        """Add what is said of the blob; with *sync*, have it survive a power cut."""
+        said = json.dumps(asdict(blob)).encode()
+        self._write(said + len(said).to_bytes(LENGTH, "big") + MARK)
+        if sync:
+            os.fsync(self._opened())
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _write(self, piece: Buffer) -> None:
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(self._opened(), left) :]
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, NEW, 0o666)
+        return self._descriptor
+
+
+class Slice(NamedTuple):
+    """Which bytes of a blob to read."""
+
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return max(0, self.end - self.start)
+
+
+class StoredFile:
+    """A file with a blob, open for reading."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | BINARY)
+        try:
+            self.blob = self._said(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def slice(self, start: int, end: int | None) -> Slice:
+        """Return the bytes from *start* up to *end* that there are."""
+        size = self.blob.size
+        return Slice(start, size if end is None else min(end, size))
+
+    def pieces(self, which: Slice, most: int = CHUNK) -> Iterator[bytes]:
+        """Yield the bytes of *which*, at most so many at once, the digest compared."""
+        digest = hashlib.sha256() if which == (0, self.blob.size) else None
+        left = which.size
+        os.lseek(self._descriptor, which.start, os.SEEK_SET)
+        while left:
+            piece = self._read(min(most, left))
+            left -= len(piece)
+            if digest:
+                digest.update(piece)
+            if digest and not left and digest.hexdigest() != self.blob.sha256:
+                raise damaged(self.blob.key)
+            yield piece
+
+    def _read(self, size: int) -> bytes:
+        piece = os.read(self._descriptor, size)
+        if not piece:
+            raise damaged(self.blob.key)
+        return piece
+
+    def _said(self, path: str | Path) -> Blob:
+        """Return what the end of the file says of its blob."""
+        length = os.fstat(self._descriptor).st_size
+        end = self._last(length, OFTEN_ENOUGH)
+        size = int.from_bytes(end[-TAIL : -len(MARK)], "big")
+        if not end.endswith(MARK) or size > length - TAIL:
+            raise damaged(str(path))
+        if size + TAIL > len(end):
+            end = self._last(length, size + TAIL)
+        try:
+            blob = Blob(**json.loads(end[-TAIL - size : -TAIL]))
+        except (ValueError, TypeError) as error:
+            raise damaged(str(path)) from error
+        if blob.size != length - TAIL - size:
+            raise damaged(blob.key)
+        return blob
+
+    def _last(self, length: int, wanted: int) -> bytes:
+        os.lseek(self._descriptor, max(0, length - wanted), os.SEEK_SET)
+        return os.read(self._descriptor, wanted)

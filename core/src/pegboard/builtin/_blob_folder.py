@@ -1,0 +1,217 @@
+"""A folder of blobs: what changes in it, and in which order, so that no crash shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pegboard.contracts.blobs import BlobPage, ListedBlob, changed
+from pegboard.contracts.key_value import new_version
+
+from ._blob_file import IncomingFile, StoredFile
+from ._blob_paths import keys_in, path_of
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pegboard.contracts.blobs import Blob
+
+ABANDONED_AFTER = 24 * 3600
+"""Seconds since anything was added to an incoming file: its writer is gone."""
+
+
+class BlobFolder:
+    """
+    A folder of blobs.
+
+    A blob is one file below ``blobs/``, put there by one renaming. Until then it
+    grows in ``incoming/``. Replaced versions are in ``versions/``. Whoever renames or
+    removes holds the lock on ``lock``; who reads needs none.
+    """
+
+    def __init__(self, path: Path, *, keep_versions: int, sync: bool) -> None:
+        self._blobs = path / "blobs"
+        self._versions = path / "versions"
+        self._incoming = path / "incoming"
+        self._lock = path / "lock"
+        self._keep = keep_versions
+        self._sync = sync
+        self._is_ready = False
+
+    def prepare(self) -> None:
+        """Make the folders, and remove what writers that were killed left behind."""
+        if self._is_ready and self._incoming.is_dir():
+            return
+        for folder in (self._blobs, self._versions, self._incoming):
+            folder.mkdir(parents=True, exist_ok=True)
+        for file in self._incoming.iterdir():
+            with suppress(FileNotFoundError):  # its writer was faster
+                if file.stat().st_mtime < time.time() - ABANDONED_AFTER:
+                    file.unlink()
+        self._is_ready = True
+
+    def incoming(self) -> IncomingFile:
+        """Return a file to write to. Does no I/O."""
+        return IncomingFile(self._incoming / new_version())
+
+    def finish(self, file: IncomingFile, blob: Blob) -> None:
+        """Complete *file*, which then needs but a renaming."""
+        file.finish(blob, sync=self._sync)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """
+        Keep all others, in other processes too, from changing anything.
+
+        Raises:
+            BlockingIOError: Someone else does.
+
+        """
+        descriptor = os.open(self._lock, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            _lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def commit(
+        self, file: IncomingFile, blob: Blob, *, if_version: str | None, if_absent: bool
+    ) -> None:
+        """
+        Show *file* as the blob of its key. Call it with the lock held.
+
+        Raises:
+            Conflict: The condition does not hold.
+
+        """
+        path = self._blobs / path_of(blob.key)
+        if if_version is not None or if_absent:
+            current = self.stat(blob.key)
+            if (current and current.version) != if_version:
+                raise changed(blob.key)
+        if self._keep:
+            self._keep_current(blob.key, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file.path.replace(path)
+
+    def settle(self, key: str) -> None:
+        """Have the renaming survive a power cut, too."""
+        if not self._sync or sys.platform == "win32":
+            return
+        for folder in (self._blobs / path_of(key)).parents:
+            with suppress(FileNotFoundError):  # deleted since, with its last blob
+                _sync_folder(folder)
+            if folder == self._blobs:
+                return
+
+    def delete(self, key: str) -> None:
+        """Remove all of *key*, the oldest first. Call it with the lock held."""
+        shutil.rmtree(self._history(key), ignore_errors=True)
+        path = self._blobs / path_of(key)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+        for folder in path.parents:
+            if folder == self._blobs:
+                return
+            with suppress(OSError):  # it is not empty, or gone
+                folder.rmdir()
+
+    def open(self, key: str, version: str | None = None) -> StoredFile | None:
+        """Return the open file of *key*, which stays as it is whatever others do."""
+        try:
+            file = StoredFile(self._blobs / path_of(key))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if version is None or file.blob.version == version:
+            return file
+        file.close()
+        old = [path for path in self._kept(key) if path.suffix == f".{version}"]
+        try:
+            return StoredFile(old[0]) if old else None
+        except FileNotFoundError:
+            return None
+
+    def stat(self, key: str, version: str | None = None) -> Blob | None:
+        """Return what is known of *key*, or None if it is not there."""
+        file = self.open(key, version)
+        if file is None:
+            return None
+        file.close()
+        return file.blob
+
+    def list(self, prefix: str, limit: int, after: str) -> BlobPage:
+        """Return the page of blobs with *prefix* after the key *after*."""
+        found: list[ListedBlob] = []
+        for key, path in keys_in(self._blobs, prefix, after):
+            if len(found) == limit:
+                return BlobPage(tuple(found), found[-1].key)
+            with suppress(FileNotFoundError):  # deleted since
+                file = StoredFile(path)
+                file.close()
+                found.append(ListedBlob(key, file.blob.size, file.blob.modified))
+        return BlobPage(tuple(found), None)
+
+    def versions(self, key: str) -> Sequence[Blob]:
+        """Return all versions of *key*, the newest first."""
+        current = self.stat(key)
+        if current is None:
+            return []
+        versions = {current.version: current}
+        for path in self._kept(key):
+            with suppress(FileNotFoundError):
+                file = StoredFile(path)
+                file.close()
+                versions.setdefault(file.blob.version, file.blob)
+        return list(versions.values())
+
+    def _keep_current(self, key: str, path: Path) -> None:
+        """Give the current version of *key* a second name, and drop the oldest."""
+        current = self.stat(key)
+        if current is None:
+            return
+        kept = self._kept(key)
+        number = int(kept[0].stem) + 1 if kept else 0
+        folder = self._history(key)
+        folder.mkdir(parents=True, exist_ok=True)
+        os.link(path, folder / f"{number:020}.{current.version}")
+        for old in kept[self._keep - 1 :]:
+            old.unlink()
+
+    def _kept(self, key: str) -> Sequence[Path]:
+        """Return the files of replaced versions of *key*, the newest first."""
+        try:
+            return sorted(self._history(key).iterdir(), reverse=True)
+        except FileNotFoundError:
+            return []
+
+    def _history(self, key: str) -> Path:
+        return self._versions / sha256(key.encode()).hexdigest()
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(*error.args) from error
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,310 @@
+"""Blobs in a folder, shared by all processes of a machine."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from pydantic import Field
+
+from pegboard import errors
+from pegboard.contracts.blob_content import in_thread, is_whole, pieces
+from pegboard.contracts.blobs import (
+    CHUNK,
+    OCTETS,
+    Blob,
+    BlobPage,
+    absent,
+    checked_blob_key,
+    checked_digest,
+    checked_media_type,
+    checked_metadata,
+    checked_page,
+    checked_range,
+)
+from pegboard.contracts.key_value import checked_condition, new_version
+from pegboard.options import Options
+
+from ._blob_folder import BlobFolder
+from ._data_folder import make_ignored
+from ._sqlite_file import Durability
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+
+    from pegboard.contracts.blobs import Content
+    from pegboard.descriptors import Context
+
+    from ._blob_file import IncomingFile, StoredFile
+
+PAUSE = 0.002
+"""Seconds between two looks at a lock, which is held for less than one of them."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class FilesOptions(Options):
+    """Blobs in a folder, shared by all processes of a machine."""
+
+    path: Path | None = None
+    """The folder. None is one in the data folder, named after the instance."""
+    keep_versions: int = Field(default=0, ge=0)
+    """How many replaced versions of each blob can still be read."""
+    durability: Durability = "power"
+    """What a stored blob survives: the end of the process, or a power cut too."""
+    busy_timeout: float = Field(default=5.0, ge=0)
+    """Seconds to wait while another process renames files."""
+
+
+class FileBlobs:
+    """
+    Blobs in a folder.
+
+    Files are read and written in threads, by pieces. What makes a blob visible is one
+    renaming, which is done where it is asked for, so that nobody can be told that it
+    was cancelled when it was not.
+    """
+
+    def __init__(self, options: FilesOptions, context: Context) -> None:
+        self._address = context.address
+        self._clock = context.clock
+        self._data_folder = context.data_folder
+        self._path = options.path or context.data_folder / quote(context.name, "")
+        self._busy_timeout = options.busy_timeout
+        self._folder = BlobFolder(
+            self._path,
+            keep_versions=options.keep_versions,
+            sync=options.durability == "power",
+        )
+
+    async def ping(self) -> None:
+        """Look for the folder, which is made if there is none."""
+        with self._errors():
+            await in_thread(self._prepare)
+
+    async def put(  # noqa: PLR0913 - as the contract has it
+        self,
+        key: str,
+        content: Content,
+        *,
+        media_type: str = OCTETS,
+        metadata: Mapping[str, str] | None = None,
+        sha256: str | None = None,
+        if_version: str | None = None,
+        if_absent: bool = False,
+    ) -> Blob:
+        """Store *content* under *key* and return what is known of it."""
+        checked_condition(if_version, if_absent=if_absent)
+        checked_blob_key(key)
+        media_type, said = checked_media_type(media_type), checked_metadata(metadata)
+        file = self._folder.incoming()
+        try:
+            await self._receive(file, content)
+            blob = Blob(
+                key=key,
+                size=file.size,
+                version=new_version(),
+                sha256=checked_digest(key, file.sha256, sha256),
+                media_type=media_type,
+                metadata=said,
+                modified=self._clock(),
+            )
+            with self._errors():
+                await in_thread(self._folder.finish, file, blob)
+                async with self._alone():
+                    self._folder.commit(
+                        file, blob, if_version=if_version, if_absent=if_absent
+                    )
+                await in_thread(self._folder.settle, key)
+        finally:
+            _discard(file)
+        return blob
+
+    async def get(
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        start: int = 0,
+        end: int | None = None,
+    ) -> bytes:
+        """Return the content of *key*, or its bytes from *start* up to *end*."""
+        checked_range(start, end)
+        checked_blob_key(key)
+        with self._errors():
+            return await in_thread(self._read, key, version, start, end)
+
+    async def stream(
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        start: int = 0,
+        end: int | None = None,
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the same piece by piece."""
+        checked_range(start, end)
+        with self._errors():
+            file = await self._open(key, version)
+        try:
+            left = file.pieces(file.slice(start, end))
+            while (piece := await self._next(left)) is not None:
+                yield piece
+        finally:
+            file.close()
+
+    async def stat(self, key: str, *, version: str | None = None) -> Blob | None:
+        """Return what is known of the blob *key*, or None if there is none."""
+        checked_blob_key(key)
+        with self._errors():
+            return await in_thread(self._folder.stat, key, version)
+
+    async def list(
+        self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
+    ) -> BlobPage:
+        """Return up to *limit* blobs whose keys begin with *prefix*, in order."""
+        limit = checked_page(prefix, limit, cursor)
+        with self._errors():
+            return await in_thread(self._folder.list, prefix, limit, cursor or "")
+
+    async def copy(self, source: str, target: str) -> Blob:
+        """Store the content of *source*, with all that is said of it, as *target*."""
+        checked_blob_key(target)
+        with self._errors():
+            file = await self._open(source, None)
+        try:
+            return await self.put(
+                target,
+                self._content(file),
+                media_type=file.blob.media_type,
+                metadata=file.blob.metadata,
+                sha256=file.blob.sha256,
+            )
+        finally:
+            file.close()
+
+    async def delete(self, key: str) -> None:
+        """Remove the blob *key* and its older versions, if there are any."""
+        checked_blob_key(key)
+        with self._errors():
+            await in_thread(self._prepare)
+            async with self._alone():
+                self._folder.delete(key)
+
+    async def versions(self, key: str) -> Sequence[Blob]:
+        """Return all versions of *key* that there are, the newest first."""
+        checked_blob_key(key)
+        with self._errors():
+            return await in_thread(self._folder.versions, key)
+
+    def _prepare(self) -> None:
+        if self._data_folder in self._path.parents:
+            make_ignored(self._data_folder)
+        self._folder.prepare()
+
+    async def _receive(self, file: IncomingFile, content: Content) -> None:
+        """Write *content* to *file*, each piece in a thread."""
+        with self._errors():
+            await in_thread(self._prepare)
+        if is_whole(content) and len(content) <= CHUNK:  # type: ignore[arg-type]  # it is
+            with self._errors():
+                await in_thread(file.write, content)  # type: ignore[arg-type]  # as above
+            return
+        async with pieces(content) as read:
+            async for piece in read:
+                with self._errors():
+                    await in_thread(file.write, piece)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[None, None]:
+        """Keep others from changing the folder; wait for those who do."""
+        with ExitStack() as held:
+            await self._lock(held)
+            yield
+
+    async def _lock(self, held: ExitStack) -> None:
+        time = asyncio.get_running_loop().time
+        ends = time() + self._busy_timeout
+        while True:
+            try:
+                held.enter_context(self._folder.lock())
+            except BlockingIOError as error:
+                if time() >= ends:
+                    raise self._locked() from error
+            else:
+                return
+            await asyncio.sleep(PAUSE)
+
+    async def _open(self, key: str, version: str | None) -> StoredFile:
+        checked_blob_key(key)
+        file = await in_thread(self._folder.open, key, version, undo=_close)
+        if file is None:
+            raise absent(key, version)
+        return file
+
+    def _read(
+        self, key: str, version: str | None, start: int, end: int | None
+    ) -> bytes:
+        file = self._folder.open(key, version)
+        if file is None:
+            raise absent(key, version)
+        try:
+            which = file.slice(start, end)
+            return b"".join(file.pieces(which, most=max(which.size, 1)))
+        finally:
+            file.close()
+
+    async def _content(self, file: StoredFile) -> AsyncGenerator[bytes, None]:
+        left = file.pieces(file.slice(0, None))
+        while (piece := await self._next(left)) is not None:
+            yield piece
+
+    async def _next(self, left: Iterator[bytes]) -> bytes | None:
+        with self._errors():
+            return await in_thread(next, left, None)
+
+    def _locked(self) -> errors.Timeout:
+        return errors.Timeout(
+            f"Others kept {self._path} locked for {self._busy_timeout:g} s. Look for a "
+            "process that stands still, or raise busy_timeout.",
+            request_sent="no",
+        )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise what the machine says of a file as what it means for the caller."""
+        try:
+            yield
+        except errors.CallError as error:
+            error.address = self._address
+            raise
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> errors.CallError:
+        kind: type[errors.CallError] = errors.Unavailable
+        what = "cannot be used"
+        if error.errno in FULL:
+            what = "has no room left; free some space"
+        elif error.errno in DENIED:
+            kind, what = errors.PermissionDenied, "may not be used so"
+        failure = kind(f"{self._path} {what} ({error.strerror}).")
+        failure.address = self._address
+        return failure
+
+
+def _close(file: StoredFile | None) -> None:
+    if file is not None:
+        file.close()
+
+
+def _discard(file: IncomingFile) -> None:
+    """Leave nothing of *file* where it was written; it may be in its place by now."""
+    with suppress(OSError):
+        file.close()
+    with suppress(OSError):
+        file.path.unlink()
