@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
+import proofs
 from pegboard import errors, hooks
 from pegboard._plan import Head
 from pegboard._plugins.registry import Registry
@@ -252,6 +253,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "hooks": hook_list,
     "error-tree": error_tree,
     "call-errors": call_errors,
+    "abilities": lambda: table(*proofs.of_abilities()),
+    "capabilities": lambda: table(*proofs.of_capabilities()),
+    "services": lambda: table(*proofs.of_services()),
+    "left-out": lambda: table(*proofs.left_out()),
 }
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from pegboard.testing.chat import ChatModelContract, StreamingChatContract
 
 no_tools = pytest.mark.xfail(reason="the model was not taught tools", run=False)
 no_images = pytest.mark.xfail(reason="the model cannot see", run=False)
+no_files = pytest.mark.xfail(reason="the server overlooks documents", run=False)
+no_reasoning = pytest.mark.xfail(reason="the model does not reason", run=False)
 no_format = pytest.mark.xfail(
     reason="the server ignores output_config.format", run=False
 )
@@ -50,6 +52,14 @@ class TestLlamaCpp(
 
     @no_tools
     async def test_a_stream_calls_or_refuses_tools(self) -> None:
+        """See the reason."""
+
+    @no_files
+    async def test_files_are_taken_or_refused(self) -> None:
+        """See the reason."""
+
+    @no_reasoning
+    async def test_reasoning_effort_is_kept_or_refused(self) -> None:
         """See the reason."""
 
     @no_images

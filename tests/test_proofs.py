@@ -1,0 +1,50 @@
+"""What providers claim is tested, and the page about it tells the truth."""
+
+from dataclasses import replace
+from importlib import import_module
+
+import pytest
+
+from .docs_runner import ROOT
+
+
+@pytest.fixture
+def proofs(monkeypatch):
+    """Return what the page about abilities is made by."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    return import_module("proofs")
+
+
+def test_all_that_is_claimed_is_tested(proofs):
+    """Each ability of each package has a kit, or a reason why its test is left out."""
+    assert proofs.untested(proofs.rows()) == set()
+
+
+def test_claim_without_a_kit_is_found(proofs):
+    """The check above can fail: here, of a provider whose vectors nobody tests."""
+    (local,) = (row for row in proofs.rows() if row.name == "local")
+    kits = tuple(kit for kit in local.kits if "Embedder" not in kit.contracts)
+
+    assert proofs.untested([replace(local, kits=kits)]) == {
+        ("pegboard-local", "embeddings")
+    }
+
+
+def test_test_that_is_left_out_proves_nothing(proofs):
+    """The small model calls no tools, so what is said of tools is from elsewhere."""
+    (anthropic,) = (row for row in proofs.rows() if row.name == "anthropic")
+    real = tuple(kit for kit in anthropic.kits if kit.how == "model")
+
+    assert anthropic.cells["tools"] == "mock"
+    assert replace(anthropic, kits=real).cells["tools"] == "sent"
+
+
+def test_every_kit_says_what_it_is_of(proofs):
+    """Otherwise it would be missing from the page without anybody noticing."""
+    kits = [kit for path in proofs.TESTS for kit in proofs.kits_in(path)]
+    names = {row.name for row in proofs.rows()}
+
+    assert len(kits) > len({kit.provider for kit in kits}) >= 6
+    for kit in kits:
+        assert kit.provider in names
+        assert kit.tests.against is not None
