@@ -1,0 +1,51 @@
+"""Whatever the service does, each API fails as it should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pegboard.testing import openai_wire as wire
+from pegboard.testing.fault_server import FaultServer, Scripted
+from pegboard.testing.faults import FaultyServiceContract
+
+
+class Faulty(FaultyServiceContract):
+    """What both APIs have in common."""
+
+    __test__ = False
+    against = "documentation"
+    api: str
+
+    def refusal(self, status: int) -> Scripted:
+        """Return how the API puts an error."""
+        return Scripted.json(wire.error(), status=status)
+
+    @pytest.fixture
+    def settings(self, server: FaultServer) -> dict[str, Any]:
+        """Return the settings of a model at the server."""
+        return {
+            "provider": "openai",
+            "model": "m",
+            "base_url": f"{server.url}/v1",
+            "api_key": "k-1",
+            "api": self.api,
+        }
+
+
+class TestChat(Faulty):
+    """The Chat Completions API."""
+
+    __test__ = True
+    api = "chat"
+    whole = Scripted.json(wire.chat_completion())
+    stream = Scripted.events(*wire.chat_stream("Hel", "lo", "."))
+
+
+class TestResponses(Faulty):
+    """The Responses API."""
+
+    __test__ = True
+    api = "responses"
+    whole = Scripted.json(wire.response())
+    stream = Scripted.events(*wire.response_stream("Hel", "lo", "."))
