@@ -32,6 +32,7 @@ LINE = (
     {"_run", "_run_stream", "_stream"},
     {"_llm"},
     {"_checkup", "_instances", "_observing", "_secrets"},
+    {"_operations"},
     {"_board"},
     {"sync"},
     {"cli"},

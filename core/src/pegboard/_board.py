@@ -20,6 +20,7 @@ from ._factory import Instance
 from ._instances import Instances
 from ._llm import LLM
 from ._observing import Observing
+from ._operations import Operations
 from ._plugins.registry import Registry
 from ._secrets import fetch_secrets
 from ._selection import selected
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ._plan import Plan
     from ._plugins.loading import Plugin
     from ._settings.references import UnresolvedError
+    from .contracts.chat import Tool
     from .stats import Stats
 
 Contract = TypeVar("Contract")
@@ -117,6 +119,7 @@ class Pegboard:
             fetched=self._fetched,
             observers=self._observing.observers,
         )
+        self._operations = Operations(self._instances)
         self._llms: dict[str, LLM] = {}
         self._lock = threading.RLock()
 
@@ -190,6 +193,45 @@ class Pegboard:
         """
         handle: Contract = self._instances.handle("integrations", name, contract)
         return handle
+
+    async def call(
+        self, operation: str, arguments: Mapping[str, Any] | None = None
+    ) -> Any:
+        """
+        Call *operation* with *arguments* of JSON, and return what JSON says of it.
+
+        It is the same call as in Python, under the same policy.
+
+        Args:
+            operation: Instance and operation, such as ``alerts.post_message``; of
+                storage with the family, such as ``storage.notes.get``.
+            arguments: What it takes, by name.
+
+        Raises:
+            InvalidRequest: There is no such operation, or the arguments do not fit.
+            SettingsError: The instance is not configured, or not rightly.
+            PluginError: Its provider is missing, broken or ambiguous.
+
+        """
+        found = self._operations.find(operation)
+        return await found(**found.read(arguments or {}))
+
+    def tools(self, name: str, *names: str) -> tuple[Tool, ...]:
+        """
+        Return operations as tools that a model may be given.
+
+        Args:
+            name: An instance such as ``alerts``, for all of its operations that are
+                for models, or one operation such as ``alerts.post_message``.
+            names: More of them.
+
+        Raises:
+            InvalidRequest: There is no such operation, or it is not for models.
+            SettingsError: The instance is not configured, or not rightly.
+            PluginError: Its provider is missing, broken or ambiguous.
+
+        """
+        return self._operations.tools((name, *names))
 
     def provider(self, address: str) -> object:
         """

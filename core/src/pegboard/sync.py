@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ._prompt import Parameters, Prompt
     from ._run import Run, TypedRun
     from .contracts.batches import Batch, BatchResult
-    from .contracts.chat import Reply, StreamEvent
+    from .contracts.chat import Reply, StreamEvent, Tool
     from .contracts.models import PullProgress
     from .errors import Problem
     from .health import Health
@@ -484,6 +484,14 @@ class Pegboard:
         """Return the integration that the settings call *name*, as *contract*."""
         handle: Contract = self._twin(self._board.integration, name, contract)
         return handle
+
+    def call(self, operation: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Call *operation* with *arguments* of JSON; see ``pegboard.Pegboard.call``."""
+        return self._call(self._board.call(operation, arguments))
+
+    def tools(self, name: str, *names: str) -> tuple[Tool, ...]:
+        """Return operations as tools that a model may be given."""
+        return self._board.tools(name, *names)
 
     def provider(self, address: str) -> object:
         """Return what the plugin made for *address*: its own object, not blocking."""

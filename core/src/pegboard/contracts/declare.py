@@ -28,6 +28,8 @@ class Operation:
     """Whether it yields items instead of returning one result."""
     method: Callable[..., Any]
     """The declaration: its signature and docstring describe the operation."""
+    tool: bool = True
+    """Whether models may be given it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,15 @@ class ContractInfo:
     operations: Mapping[str, Operation]
 
 
-def operation(*, repeatable: bool) -> Callable[[Method], Method]:
-    """Mark a method of a contract as an operation."""
+def operation(*, repeatable: bool, tool: bool = True) -> Callable[[Method], Method]:
+    """
+    Mark a method of a contract as an operation.
+
+    Args:
+        repeatable: Whether making the call twice does no more than making it once.
+        tool: Whether models may be given it. Nothing that reads secrets may be one.
+
+    """
 
     def mark(method: Method) -> Method:
         method.__dict__["__operation__"] = Operation(
@@ -57,6 +66,7 @@ def operation(*, repeatable: bool) -> Callable[[Method], Method]:
             repeatable=repeatable,
             streams=not inspect.iscoroutinefunction(method),
             method=method,
+            tool=tool,
         )
         return method
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
+
+from pydantic import SecretStr  # noqa: TC002 - operations are known by their types
 
 from .declare import contract, operation
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
 
 
 @contract(family="integrations", version=1, embedded="environment")
 class SecretStore(Protocol):
     """Somewhere that secrets are kept."""
 
-    @operation(repeatable=True)
+    @operation(repeatable=True, tool=False)
     async def get_secret(self, name: str) -> SecretStr:
         """
         Return the secret *name*.

@@ -1,0 +1,267 @@
+"""Operations by name, called with JSON: by programs, from a shell, by models."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from functools import cached_property
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from ._settings.tree import FAMILIES
+from ._suggest import suggest
+from .errors import CallError, InvalidReply, InvalidRequest, PluginError
+from .schema import in_words
+from .tools import NAME, Checked, as_tools, make_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ._factory import Instance
+    from ._instances import Instances
+    from .contracts.chat import Tool
+    from .contracts.declare import Operation
+
+
+class BoundOperation:
+    """An operation of an instance. Call it with what ``read`` returns."""
+
+    def __init__(
+        self,
+        address: str,
+        spelled: str,
+        operation: Operation,
+        method: Callable[..., Any],
+    ) -> None:
+        self.address = address
+        self.operation = operation
+        self._spelled = spelled
+        self._method = method
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """What it is called: ``alerts.post_message``."""
+        return f"{_short(self.address)}.{self._spelled}"
+
+    @property
+    def is_for_models(self) -> bool:
+        """Whether models may be given it, and can say what it takes."""
+        try:
+            return self.operation.tool and bool(self.declared)
+        except InvalidRequest:
+            return False
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """
+        How its contract declares it.
+
+        Raises:
+            PluginError: Its types are not there when the program runs.
+
+        """
+        method = MethodType(self.operation.method, self)
+        try:
+            return inspect.signature(method, eval_str=True)
+        except NameError as error:
+            msg = (
+                f"The contract of {self.name} cannot be read: {error}. It must import "
+                "what its types name, and not only for type checkers."
+            )
+            raise PluginError(msg) from error
+
+    @cached_property
+    def declared(self) -> Tool:
+        """
+        What its contract says of it: docstring and parameters.
+
+        Raises:
+            InvalidRequest: JSON cannot say what it takes, or what comes of it.
+
+        """
+        if self.operation.streams:
+            msg = "It yields items as they come, which JSON cannot: use it in Python."
+            raise self.refusal(msg)
+        takes = ", ".join(map(str, self.signature.parameters.values()))
+        try:
+            return make_tool(MethodType(self.operation.method, self))
+        except InvalidRequest as error:
+            msg = f"JSON cannot say what it takes: {takes}. Use it in Python."
+            raise self.refusal(msg) from error
+
+    @property
+    def tool(self) -> Tool:
+        """
+        It as a tool that models may be given.
+
+        Raises:
+            InvalidRequest: They may not, or the names are too long for one.
+
+        """
+        if not self.operation.tool:
+            msg = "It is not for models, as its contract says. Call it in Python."
+            raise self.refusal(msg)
+        name = self.name.replace(".", "-")
+        name = name if name[0].isalpha() else f"_{name}"
+        if not NAME.fullmatch(name):
+            msg = f"{name!r} is too long for a tool. Give the instance a shorter name."
+            raise self.refusal(msg)
+        return replace(self.declared, name=name, handler=Checked(self, self._form))
+
+    def read(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """
+        Return what it is called with for *arguments* of JSON.
+
+        Raises:
+            InvalidRequest: They do not fit.
+
+        """
+        form = self._form
+        try:
+            return form(arguments)
+        except ValidationError as error:
+            reason = in_words(error)
+        except PydanticSerializationError as error:
+            reason = f"{error}."
+        takes = ", ".join(self.signature.parameters) or "nothing"
+        msg = f"The arguments do not fit, nothing was called: {reason}. Takes: {takes}."
+        raise self.refusal(msg)  # without its cause, which holds the arguments
+
+    async def __call__(self, **read: Any) -> Any:
+        """
+        Return what comes of it, as JSON says it; a secret comes as stars.
+
+        Raises:
+            InvalidReply: JSON cannot say it. The call was made.
+
+        """
+        # By place where Python programs give them by place, so that it is one call
+        # for all who look at arguments.
+        given = self.signature.bind(**read)
+        result = await self._method(*given.args, **given.kwargs)
+        try:
+            return to_jsonable_python(result, inf_nan_mode="null")
+        except PydanticSerializationError as error:
+            msg = f"The call was made, but JSON cannot say what it returned: {error}."
+            raise self._placed(InvalidReply(msg, request_sent="yes")) from error
+
+    def refusal(self, reason: str) -> CallError:
+        """Return the error for a call that is not made."""
+        return self._placed(InvalidRequest(reason, request_sent="no"))
+
+    @property
+    def _form(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        handler = self.declared.handler
+        assert isinstance(handler, Checked)  # noqa: S101 - as make_tool makes them
+        return handler.read
+
+    def _placed(self, error: CallError) -> CallError:
+        error.address, error.operation = self.address, self.operation.name
+        return error
+
+
+class Operations:
+    """The operations of a board's instances. Threads may share them."""
+
+    def __init__(self, instances: Instances) -> None:
+        self._instances = instances
+        self._bound: dict[str, Mapping[str, BoundOperation]] = {}
+
+    def find(self, name: str) -> BoundOperation:
+        """
+        Return the operation *name*, such as ``alerts.post_message``.
+
+        Raises:
+            InvalidRequest: The instance has none of that name.
+            SettingsError: There is no such instance, or it is not rightly configured.
+
+        """
+        address, spelled = _parted(name)
+        found = self._of(address)
+        if spelled in found:
+            return found[spelled]
+        what = f"There is no operation {spelled!r}." if spelled else "Say which one."
+        error = InvalidRequest(f"{what} {suggest(spelled, found)}", request_sent="no")
+        error.address = address
+        raise error
+
+    def of(self, name: str) -> Sequence[BoundOperation]:
+        """Return the operation *name*, or all of the instance that it names."""
+        address, spelled = _parted(name)
+        return [self.find(name)] if spelled else [*self._of(address).values()]
+
+    def tools(self, names: Iterable[str]) -> tuple[Tool, ...]:
+        """
+        Return as tools what *names* name: instances or operations.
+
+        Raises:
+            InvalidRequest: One is not for models, or has nothing that is.
+
+        """
+        chosen = dict.fromkeys(one for name in names for one in self._for_models(name))
+        return as_tools(one.tool for one in chosen)
+
+    def _for_models(self, name: str) -> Iterator[BoundOperation]:
+        address, spelled = _parted(name)
+        found = [one for one in self.of(name) if spelled or one.is_for_models]
+        if found:
+            yield from found
+            return
+        error = InvalidRequest("No operation of it is for models.", request_sent="no")
+        error.address = address
+        raise error
+
+    def _of(self, address: str) -> Mapping[str, BoundOperation]:
+        if address.startswith("llm."):
+            msg = f"{address} is a language model. Ask it with board.llm(...)."
+            raise InvalidRequest(msg, request_sent="no")
+        instance = self._instances.get(address)  # a board that is closed says so
+        if address not in self._bound:
+            self._bound[address] = _bound(instance)
+        return self._bound[address]
+
+
+def _bound(instance: Instance) -> Mapping[str, BoundOperation]:
+    """
+    Return the operations of *instance* by name.
+
+    Those that a part of it keeps are spelled with their contract where their name is
+    taken, so that a provider may keep more contracts without renaming anything.
+    """
+    plan, parts = instance.plan, instance.parts
+    own = {
+        name
+        for contract in plan.contracts.keys() - parts.keys()
+        for name in plan.contracts[contract].operations
+    }
+    bound: dict[str, BoundOperation] = {}
+    for contract, declared in plan.contracts.items():
+        keeper = parts.get(contract, instance.handle)
+        for name, operation in declared.operations.items():
+            is_taken = contract in parts and name in own
+            spelled = f"{contract}.{name}" if is_taken else name
+            method = getattr(keeper, name)
+            found = BoundOperation(plan.address, spelled, operation, method)
+            bound.setdefault(spelled, found)
+    return bound
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Return the address in *name*, and the operation after it if there is one."""
+    family, _, rest = name.partition(".")
+    if family not in FAMILIES:
+        family, rest = "integrations", name
+    instance, _, operation = rest.partition(".")
+    return f"{family}.{instance}", operation
+
+
+def _short(address: str) -> str:
+    """Return *address* without the family where that goes without saying."""
+    family, _, name = address.partition(".")
+    return name if family == "integrations" and name not in FAMILIES else address
