@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pegboard import Context, LLMProvider
+from pegboard import Context, LLMProvider, Pegboard
+from pegboard.errors import Unsupported
+from pegboard.testing import openai_wire as wire
+from pegboard.testing.fault_server import FaultServer, Scripted
 from pegboard_openai import plugin
 from pegboard_openai._model import OpenAIModel
 from pegboard_openai.options import ModelOptions, OpenAIOptions
-from pegboard_openai.services import SAMPLING, SERVICES
+from pegboard_openai.services import SAMPLING, SERVICES, Service
 
 BESIDES_CHAT = (
     "Embedder",
@@ -97,6 +100,30 @@ def test_what_a_service_cannot_do_is_not_claimed() -> None:
     """So that it is refused before anything is sent."""
     assert "json_schema" not in capabilities(PROVIDERS["deepseek"], "chat")
     assert "files" not in capabilities(PROVIDERS["groq"], "chat")
+
+
+async def test_a_row_is_all_of_a_service(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that nobody here knows answers, without a line of code for it."""
+    acme = Service(
+        name="acme",
+        summary="Acme",
+        base_url=server.url,
+        key="ACME_API_KEY",
+        capabilities=SAMPLING,
+        max_tokens="max_completion_tokens",
+    )
+    monkeypatch.setattr(plugin, "SERVICES", (acme,))
+    server.respond(Scripted.json(wire.chat_completion()))
+    settings = {"llm": {"default": {"provider": "acme", "model": "m", "api_key": "k"}}}
+    async with Pegboard.isolated(settings, plugins=[plugin]) as board:
+        reply = await board.llm().complete("Hello?", max_tokens=5, temperature=0)
+        with pytest.raises(Unsupported, match="acme does not support seed"):
+            await board.llm().complete("Hello?", seed=1)
+
+    assert reply.text == "Hello."
+    assert server.requests[0].json["max_completion_tokens"] == 5
 
 
 def test_key_of_each_service_has_its_own_variable() -> None:
