@@ -11,7 +11,7 @@ from pegboard import KeyValue, errors, sync
 from pegboard.contracts.declare import contract_info
 from pegboard.sync import Pegboard
 
-TWINS = [sync.Database, sync.KeyValue, sync.Messenger, sync.SecretStore]
+TWINS = [twin for twin in sync.TWINS if getattr(twin.__twin_of__, "__contract__", None)]
 
 
 @pytest.fixture

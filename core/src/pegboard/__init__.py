@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._board import Pegboard as Pegboard
+    from ._document_shape import Index as Index
+    from ._document_shape import Key as Key
+    from ._documents import Document as Document
+    from ._documents import DocumentPage as DocumentPage
+    from ._documents import Documents as Documents
     from ._gather import Gathering as Gathering
     from ._gather import Outcome as Outcome
     from ._gather import gather as gather
@@ -64,8 +69,15 @@ if TYPE_CHECKING:
     from .contracts.chat import UsageSoFar as UsageSoFar
     from .contracts.database import BlockingDatabase as BlockingDatabase
     from .contracts.database import Database as Database
+    from .contracts.declare import built_on as built_on
     from .contracts.declare import contract as contract
     from .contracts.declare import operation as operation
+    from .contracts.documents import Collection as Collection
+    from .contracts.documents import DocumentStore as DocumentStore
+    from .contracts.documents import IndexedField as IndexedField
+    from .contracts.documents import Range as Range
+    from .contracts.documents import StoredDocument as StoredDocument
+    from .contracts.documents import StoredPage as StoredPage
     from .contracts.embeddings import Embedder as Embedder
     from .contracts.embeddings import EmbeddingRequest as EmbeddingRequest
     from .contracts.embeddings import Embeddings as Embeddings
@@ -109,8 +121,11 @@ _AUDIO = (
     "Speech SpeechModel SpeechRequest Transcript TranscriptionModel "
     "TranscriptionRequest"
 )
+_DOCUMENTS = "Collection DocumentStore IndexedField Range StoredDocument StoredPage"
 _HOME = {
     "Pegboard": "_board",
+    **dict.fromkeys(("Index", "Key"), "_document_shape"),
+    **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_documents"),
     **dict.fromkeys(("Gathering", "Outcome", "gather"), "_gather"),
     "LLM": "_llm",
     "TypedReply": "_output",
@@ -139,7 +154,8 @@ _HOME = {
     ),
     **dict.fromkeys(("ModelCatalog", "ModelEntry", "ModelPuller"), "contracts.models"),
     **dict.fromkeys(("PullProgress", "TokenCounter"), "contracts.models"),
-    **dict.fromkeys(("contract", "operation"), "contracts.declare"),
+    **dict.fromkeys(("built_on", "contract", "operation"), "contracts.declare"),
+    **dict.fromkeys(_DOCUMENTS.split(), "contracts.documents"),
     **dict.fromkeys(("BlockingDatabase", "Database"), "contracts.database"),
     **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),
     **dict.fromkeys(("Messenger", "Posted"), "contracts.messenger"),

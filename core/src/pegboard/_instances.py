@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from ._composition import composed
 from ._factory import Instance, Surroundings, make
@@ -15,7 +15,13 @@ from ._suggest import suggest
 from .contracts.chat import ChatModel
 from .contracts.declare import contract_info
 from .contracts.key_value import KeyValue
-from .errors import PegboardError, PluginError, Problem, SettingsError
+from .errors import (
+    InvalidRequest,
+    PegboardError,
+    PluginError,
+    Problem,
+    SettingsError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +93,11 @@ class Instances:
 
     def handle(self, family: str, name: str, contract: object) -> Any:
         """Return what users call of the instance *name*, which offers *contract*."""
+        made: Any = get_origin(contract) or contract
+        ground = getattr(made, "__built_on__", None)
+        if ground is not None:
+            _check_brackets(made, contract)
+            return made(self.handle(family, name, ground), *get_args(contract))
         info = contract_info(contract)
         if info.family != family:
             msg = f"{info.name} is a contract of {info.family}, not of {family}."
@@ -154,6 +165,14 @@ def _embedded(address: str) -> str | None:
         raise SettingsError(Problem(address, message))
     main = {"llm": ChatModel, "storage": KeyValue}.get(family)
     return contract_info(main).embedded if main else None
+
+
+def _check_brackets(made: Any, contract: object) -> None:
+    """Refuse a generic class of which nobody says what it is to hold."""
+    if getattr(made, "__parameters__", ()) and not get_args(contract):
+        name = made.__name__
+        msg = f"{name} of what? Write {name}[YourModel], with brackets."
+        raise InvalidRequest(msg, request_sent="no")
 
 
 def _lacks(plan: Plan, contract: ContractInfo) -> Problem:

@@ -26,13 +26,16 @@ from typing import (
     ParamSpec,
     Self,
     TypeVar,
+    get_args,
+    get_origin,
     overload,
 )
 
 from typing_extensions import TypeForm, Unpack
 
-from . import _batches, _board, _llm, _run_stream, _stream
-from .contracts import blobs, database, key_value, messenger, secret_store
+from . import _batches, _board, _documents, _llm, _run_stream, _stream
+from ._document_shape import Model
+from .contracts import blobs, database, documents, key_value, messenger, secret_store
 from .errors import PluginError
 
 if TYPE_CHECKING:
@@ -157,6 +160,66 @@ class KeyValue(Blocking):
     scan = blocking(key_value.KeyValue.scan)
 
 
+@twin_of(documents.DocumentStore)
+class DocumentStore(Blocking):
+    """JSON documents in collections; see ``pegboard.DocumentStore``."""
+
+    get_document = blocking(documents.DocumentStore.get_document)
+    put_document = blocking(documents.DocumentStore.put_document)
+    delete_document = blocking(documents.DocumentStore.delete_document)
+    find_documents = blocking(documents.DocumentStore.find_documents)
+
+
+@twin_of(_documents.Documents)
+class Documents(Blocking, Generic[Model]):
+    """Documents of one pydantic model; see ``pegboard.Documents``."""
+
+    _original: _documents.Documents[Model]
+
+    def get(self, key: str) -> Model | None:
+        """Return the document under *key*, or None if there is none."""
+        return self._portal.call(self._original.get(key))
+
+    def get_entry(self, key: str) -> _documents.Document[Model] | None:
+        """Return the document under *key* with its version, or None."""
+        return self._portal.call(self._original.get_entry(key))
+
+    def put(
+        self,
+        document: Model,
+        *,
+        if_version: str | None = None,
+        if_absent: bool = False,
+    ) -> str:
+        """Store *document* under its key and return its new version."""
+        return self._portal.call(
+            self._original.put(document, if_version=if_version, if_absent=if_absent)
+        )
+
+    def delete(self, key: str, *, if_version: str | None = None) -> bool:
+        """Remove the document under *key*; return whether it was there."""
+        return self._portal.call(self._original.delete(key, if_version=if_version))
+
+    def find(
+        self,
+        where: Mapping[str, Any] | None = None,
+        *,
+        order_by: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> _documents.DocumentPage[Model]:
+        """Return up to *limit* documents whose fields are all as *where* says."""
+        question = self._original.find(
+            where,
+            order_by=order_by,
+            descending=descending,
+            limit=limit,
+            cursor=cursor,
+        )
+        return self._portal.call(question)
+
+
 @twin_of(database.Database)
 class Database(Blocking):
     """A database through SQLAlchemy; see ``pegboard.Database``."""
@@ -238,6 +301,20 @@ class SecretStore(Blocking):
     """Somewhere that secrets are kept; see ``pegboard.SecretStore``."""
 
     get_secret = blocking(secret_store.SecretStore.get_secret)
+
+
+TWINS = (
+    KeyValue,
+    Blobs,
+    VersionedBlobs,
+    PresignedBlobs,
+    Database,
+    DocumentStore,
+    Documents,
+    Messenger,
+    SecretStore,
+)
+"""What ``storage`` and ``integration`` take, and what is made of it."""
 
 
 class ReplyStream:
@@ -546,15 +623,14 @@ class Pegboard:
             return self._portal
 
     def _twin(self, find: Callable[[str, Any], Any], name: str, twin: object) -> Any:
-        original = getattr(twin, "__twin_of__", None)
+        original = getattr(get_origin(twin) or twin, "__twin_of__", None)
         if original is None or not callable(twin):
-            known = ", ".join(
-                cls.__name__
-                for cls in (Database, KeyValue, Messenger, SecretStore)
-            )
+            known = ", ".join(cls.__name__ for cls in TWINS)
             msg = (
                 f"{twin!r} is not the blocking twin of a contract. pegboard.sync has "
                 f"{known}; declare others with @pegboard.sync.twin_of(CONTRACT)."
             )
             raise PluginError(msg)
+        if held := get_args(twin):
+            original = original[held]
         return twin(find(name, original), self._running())

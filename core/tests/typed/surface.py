@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, assert_type
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, assert_type
 
 import pegboard
 from pegboard import (
     LLM,
+    Document,
+    DocumentPage,
+    Documents,
+    DocumentStore,
+    Index,
+    Key,
     KeyPage,
     KeyValue,
     Messenger,
@@ -23,10 +29,20 @@ from pegboard import (
     make_tool,
     sync,
 )
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from pegboard.builtin._memory_documents import MemoryDocuments
+    from pegboard.builtin._sqlite_documents import SqliteDocuments
     from pegboard.builtin.memory import MemoryKeyValue
     from pegboard.builtin.sqlite import SqliteKeyValue
+
+
+class Template(BaseModel):
+    """Something to store."""
+
+    name: Annotated[str, Key()]
+    uses: Annotated[int, Index()] = 0
 
 
 async def board_is_typed(board: Pegboard) -> None:
@@ -39,6 +55,28 @@ async def board_is_typed(board: Pegboard) -> None:
     assert_type(await store.set("a", 1), str)
     assert_type(await store.scan("a"), KeyPage)
     await store.set(1, 1)  # type: ignore[arg-type]  # must be an error
+
+
+async def documents_are_typed(board: Pegboard) -> None:
+    """A repository gives and takes its model."""
+    templates = board.storage("x", Documents[Template])
+    assert_type(templates, Documents[Template])
+    assert_type(await templates.get("a"), Template | None)
+    assert_type(await templates.get_entry("a"), Document[Template] | None)
+    assert_type(await templates.put(Template(name="a")), str)
+    assert_type(await templates.find({"uses": 1}), DocumentPage[Template])
+    assert_type((await templates.find()).values, tuple[Template, ...])
+    await templates.put("a")  # type: ignore[arg-type]  # must be an error
+    store = board.storage("x", DocumentStore)
+    assert_type(Documents(store, Template), Documents[Template])
+
+
+def blocking_documents_are_typed(board: sync.Pegboard) -> None:
+    """The blocking repository has the same types."""
+    templates = board.storage("x", sync.Documents[Template])
+    assert_type(templates, sync.Documents[Template])
+    assert_type(templates.get("a"), Template | None)
+    assert_type(templates.find().values, tuple[Template, ...])
 
 
 async def llm_is_typed(llm: LLM) -> None:
@@ -109,6 +147,13 @@ def blocking_board_is_typed(board: sync.Pegboard) -> None:
 
 def backends_fit(memory: MemoryKeyValue, sqlite: SqliteKeyValue) -> list[KeyValue]:
     """The built-in backends are what their contract says."""
+    return [memory, sqlite]
+
+
+def document_stores_fit(
+    memory: MemoryDocuments, sqlite: SqliteDocuments
+) -> list[DocumentStore]:
+    """The built-in stores of documents are what their contract says."""
     return [memory, sqlite]
 
 

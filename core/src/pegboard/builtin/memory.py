@@ -25,6 +25,7 @@ from pegboard.contracts.key_value import (
 )
 from pegboard.options import Options
 
+from ._memory_documents import MemoryDocuments
 from .memory_blobs import MemoryBlobs
 
 if TYPE_CHECKING:
@@ -64,7 +65,12 @@ class MemoryKeyValue:
         self._lock = Lock()
         self._writes_until_sweep = FEWEST_WRITES_BETWEEN_SWEEPS
         blobs = MemoryBlobs(context, keep_versions=options.keep_versions)
-        self.parts = {"Blobs": blobs, "VersionedBlobs": blobs}
+        documents = MemoryDocuments(context.address)
+        self.parts = {
+            "Blobs": blobs,
+            "VersionedBlobs": blobs,
+            "DocumentStore": documents,
+        }
 
     async def ping(self) -> None:
         """Do nothing: what is in this process can be reached."""

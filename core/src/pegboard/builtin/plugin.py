@@ -18,6 +18,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "blobs": ("Blobs", "PresignedBlobs", "VersionedBlobs"),
     "chat": ("ChatModel", "StreamingChat"),
     "database": ("Database",),
+    "documents": ("DocumentStore",),
     "embeddings": ("Embedder",),
     "images": ("ImageGenerator",),
     "key_value": ("KeyValue",),
@@ -30,7 +31,7 @@ OF_MODELS = (
     *("ChatModel", "StreamingChat", "Embedder", "ImageGenerator", "SpeechModel"),
     *("TranscriptionModel", "BatchChat", "ModelCatalog", "ModelPuller", "TokenCounter"),
 )
-IN_MEMORY = ("KeyValue", "Blobs", "VersionedBlobs")
+IN_MEMORY = ("KeyValue", "DocumentStore", "Blobs", "VersionedBlobs")
 
 
 @hookimpl
@@ -97,7 +98,7 @@ def pegboard_storage_providers() -> Sequence[StorageProvider]:
             factory="pegboard.builtin.memory:MemoryKeyValue",
             options="pegboard.builtin.memory:MemoryOptions",
             contracts=dict.fromkeys(IN_MEMORY, 1),
-            summary="values and blobs in the memory of this process",
+            summary="values, documents and blobs in the memory of this process",
         ),
         StorageProvider(
             name="files",
@@ -110,8 +111,8 @@ def pegboard_storage_providers() -> Sequence[StorageProvider]:
             name="sqlite",
             factory="pegboard.builtin.sqlite:SqliteKeyValue",
             options="pegboard.builtin.sqlite:SqliteOptions",
-            contracts={"KeyValue": 1},
-            summary="values in a SQLite file",
+            contracts={"KeyValue": 1, "DocumentStore": 1},
+            summary="values and documents in a SQLite file",
         ),
     ]
 

@@ -27,6 +27,7 @@ from pegboard.contracts.key_value import (
 )
 from pegboard.options import Options
 
+from ._sqlite_documents import SqliteDocuments
 from ._sqlite_file import Durability, Schema, SqliteFile
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ class SqliteKeyValue:
             busy_timeout=options.busy_timeout,
             durability=options.durability,
         )
+        self._documents = SqliteDocuments(self._file, context.address)
+        self.parts = {"DocumentStore": self._documents}
 
     async def ping(self) -> None:
         """Read from the file, which is made if there is none."""
@@ -220,6 +223,7 @@ class SqliteKeyValue:
     async def aclose(self) -> None:
         """Close the file."""
         await self._file.aclose()
+        self._documents.forget()
 
     def _expiry(self, ttl: float | None, now: float) -> float | None:
         seconds = checked_ttl(ttl, self._ttl)

@@ -100,6 +100,21 @@ def contract(
     return declare
 
 
+def built_on(protocol: object) -> Callable[[Class], Class]:
+    """
+    Declare that a class makes more of the contract *protocol*.
+
+    ``board.storage(name, Class)`` then is ``Class(board.storage(name, protocol))``, and
+    what stands in brackets behind the class is passed along.
+    """
+
+    def declare(cls: Class) -> Class:
+        cls.__built_on__ = protocol  # type: ignore[attr-defined]  # the mark
+        return cls
+
+    return declare
+
+
 def contract_info(protocol: object) -> ContractInfo:
     """
     Return what is known of the contract *protocol*.

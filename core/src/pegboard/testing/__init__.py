@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from .clock import RealClock as RealClock
     from .clock import VirtualTimeLoop as VirtualTimeLoop
     from .clock import run_virtual as run_virtual
+    from .documents import DocumentStoreContract as DocumentStoreContract
+    from .documents import (
+        PersistentDocumentStoreContract as PersistentDocumentStoreContract,
+    )
     from .fault_server import Fault as Fault
     from .fault_server import FaultServer as FaultServer
     from .fault_server import Scripted as Scripted
@@ -53,6 +57,8 @@ _HOME = {
     **dict.fromkeys(("ChatModelContract", "StreamingChatContract"), "chat"),
     **dict.fromkeys(("ManualClock", "RealClock"), "clock"),
     **dict.fromkeys(("VirtualTimeLoop", "run_virtual"), "clock"),
+    "DocumentStoreContract": "documents",
+    "PersistentDocumentStoreContract": "documents",
     **dict.fromkeys(("Fault", "FaultServer", "Scripted"), "fault_server"),
     **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
     "no_leaks": "leaks",
