@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,6 +135,13 @@ def server():
     """Return a server that a test may do anything to."""
     with running() as server:
         yield server
+
+
+@pytest.fixture
+def start_server():
+    """Return a function that starts a server with more arguments."""
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(running("valkey", *arguments))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ NOTHING = object()
 """What the reader returns until it has a whole answer."""
 LOST = (errors.ConnectionFailed, "The connection to {} was lost.")
 CLOSED = (errors.ConnectionFailed, "The connection to {} was closed by this program.")
+TURNED_AWAY = (errors.ConnectionFailed, "The server at {} ended the connection:")
 SILENT = (
     errors.Timeout,
     "The server at {} has not answered in time. If it is well, raise timeout.",
@@ -90,7 +91,7 @@ class Connection(asyncio.Protocol):
         try:
             while (reply := self._reader.gets()) is not NOTHING:
                 self._hand_out(reply)
-        except (ProtocolError, IndexError):  # an answer that nobody asked for
+        except ProtocolError:
             self._break(FOREIGN)
 
     def pause_writing(self) -> None:
@@ -129,6 +130,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"".join([packed for _, packed in leaving]))
 
     def _hand_out(self, reply: Any) -> None:
+        if not self._awaited:
+            self._turn_away(reply)
+            return
         answer, _ = self._awaited.popleft()
         if isinstance(reply, ReplyError):
             self._hand_out_error(answer, reply)
@@ -140,6 +144,14 @@ class Connection(asyncio.Protocol):
             answer.set_exception(reply)
         if code_of(reply) == REPLICA:  # the one that takes writes is elsewhere now
             self._break(LOST)
+
+    def _turn_away(self, reply: Any) -> None:
+        """End it after words that nobody asked for: they may say why."""
+        if isinstance(reply, ReplyError):
+            kind, text = TURNED_AWAY
+            self._break((kind, f"{text} {reply}"))
+        else:
+            self._break(FOREIGN)
 
     def _look(self) -> None:
         """Break the connection if its oldest command has waited too long."""
@@ -168,4 +180,4 @@ class Connection(asyncio.Protocol):
 
     def _error(self, *, sent: RequestSent) -> CallError:
         kind, text = self._failure
-        return kind(text.format(self._place), request_sent=sent)
+        return kind(text.replace("{}", self._place, 1), request_sent=sent)

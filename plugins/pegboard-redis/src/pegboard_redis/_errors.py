@@ -50,14 +50,16 @@ def refusal(error: ReplyError) -> CallError:
     code = code_of(error)
     kind, advice = CODES.get(code, OTHER)
     sent: RequestSent = "no" if code in CODES else "maybe"
-    text = f"The server refused: {error}. {advice}".rstrip()
+    told = str(error).rstrip(".")
+    text = f"The server refused: {told}. {advice}".rstrip()
     return kind(text, request_sent=sent, code=code)
 
 
-def refused_handshake(error: ReplyError, place: str) -> CallError:
+def refused_handshake(error: ReplyError, place: str, *, hide: bool) -> CallError:
     """Return the error for a connection to *place* that began with *error*."""
-    # Its text may repeat what was sent, and that was a password. Only the code is told.
+    # What a server says may repeat what it was sent, and that was a password.
     code = code_of(error)
     kind, advice = CODES.get(code, (errors.ConnectionFailed, ""))
-    text = f"The server at {place} refused the connection: {code}. {advice}"
+    told = code if hide else str(error).rstrip(".")
+    text = f"The server at {place} refused the connection: {told}. {advice}"
     return kind(text.rstrip(), request_sent="no", code=code)

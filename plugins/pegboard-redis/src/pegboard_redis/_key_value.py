@@ -166,7 +166,7 @@ class RedisKeyValue:
             return None
         return text[VERSION_LENGTH:], text[:VERSION_LENGTH]
 
-    async def _store(self, key: str, text: str, ttl: Part, condition: str) -> bool:
+    async def _store(self, key: str, text: str, ttl: Part, condition: Part) -> bool:
         keys = self._keys(key)
         return bool(await self._client.run(SET, keys, key, text, ttl, condition))
 
@@ -185,5 +185,6 @@ def _is_exact(by: object) -> bool:
     return isinstance(by, int) and abs(by) < EXACT
 
 
-def _equal(version: str | None) -> str:
-    return ANY if version is None else f"{EQUAL}{version}"
+def _equal(version: str | None) -> Part:
+    # Whatever is no version must not be equal; none has a "?" in it.
+    return ANY if version is None else f"{EQUAL}{version}".encode(errors="replace")

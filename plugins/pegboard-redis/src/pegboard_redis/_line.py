@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._connection import Part
     from ._server import Server
 
+SLOW = "took too long"
 STOPPED = "was stopped, for the storage was closed"
 NEXT_ADDRESS = 0.25
 """Seconds until a name's next address is tried as well."""
@@ -47,11 +48,12 @@ class Line:
         self._connect_timeout = connect_timeout
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection] | None = None
+        self._waiting = 0
 
     @property
     def load(self) -> int:
-        """How many commands are under way."""
-        return self._connection.load if self._connection else 0
+        """How many calls it is busy with."""
+        return self._waiting + (self._connection.load if self._connection else 0)
 
     async def call(self, *command: Part) -> Any:
         """Return the answer to *command*."""
@@ -73,7 +75,11 @@ class Line:
             self._connecting = asyncio.create_task(self._connect())
             self._connecting.add_done_callback(self._settle)
         connecting = self._connecting
-        await asyncio.wait([connecting])  # who gives up here leaves it to the others
+        self._waiting += 1
+        try:
+            await asyncio.wait([connecting])  # who gives up leaves it to the others
+        finally:
+            self._waiting -= 1
         if connecting.cancelled():
             raise self._not_connected(STOPPED)
         if error := connecting.exception():
@@ -89,9 +95,8 @@ class Line:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 return await self._greeted(await self._reached())
-        except TimeoutError:
-            reason = f"took longer than {self._connect_timeout:g} s"
-            raise self._not_connected(reason) from None
+        except (TimeoutError, errors.Timeout):
+            raise self._not_connected(SLOW) from None
         except OSError as error:
             reason = f"failed: {error}"
             raise self._not_connected(reason) from error
@@ -127,13 +132,15 @@ class Line:
         """Say who calls and for which database; the server must answer."""
         try:
             await asyncio.gather(*[connection.send(*one) for one in self._greeting()])
+        except ReplyError as error:
+            await connection.aclose()
+            server = self._server
+            hide = bool(server.username or server.password)
+            raise refused_handshake(error, str(server), hide=hide) from None
         except BaseException as error:
             await connection.aclose()
-            if isinstance(error, ReplyError):
-                raise refused_handshake(error, str(self._server)) from None
             if isinstance(error, errors.CallError):
-                reason = f"failed: {error}"
-                raise self._not_connected(reason) from error
+                error.request_sent = "no"  # of what the connection is for
             raise
         return connection
 
