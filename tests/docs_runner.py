@@ -118,10 +118,18 @@ def is_output(program, shown) -> bool:
     return fences and (program.info, shown.info) == ("python", "text")
 
 
+def provider_of(llm: str, block: Block) -> str:
+    """Return which provider the settings in *block* name for *llm*."""
+    name: str = tomllib.loads(block.text)["llm"][llm]["provider"]
+    return name
+
+
 class Reader:
     """Someone who follows a page in a folder of their own."""
 
-    def __init__(self, folder: Path, server: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self, folder: Path, server: Callable[[str], Mapping[str, str]]
+    ) -> None:
         self.folder = folder
         self.server = server
         self.site = folder / ".site"
@@ -139,7 +147,7 @@ class Reader:
         for llm in block.noted("tests answer").split():
             self.environment |= {
                 f"PEGBOARD_LLM__{llm}__{option}".upper(): value
-                for option, value in self.server().items()
+                for option, value in self.server(provider_of(llm, block)).items()
             }
         if block.file:
             path = self.folder / block.file

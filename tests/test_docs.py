@@ -25,6 +25,8 @@ MOCKED = {
     "pegboard-google": {"api_version": "v1beta"},
 }
 """Packages whose services a mock speaks for, and what settings need to reach it."""
+INSTEAD = {"provider": "llama-cpp", "model": "smollm2"}
+"""Who answers for Ollama, of which there is no server: variables change providers."""
 HEADINGS = {"h1", "h2", "h3", "h4"}
 EXAMPLES = sorted(ROOT.glob("examples/0*.py"))
 
@@ -38,14 +40,15 @@ def name(page):
 def test_every_block_of_a_page_runs(page, tmp_path, request):
     """Who follows a page from top to bottom sees what it shows."""
 
-    def server():
+    def server(provider):
         more = MOCKED.get(page.parent.name)
         if more is not None:
             fixtures = page.parent / "tests" / "fixtures"
             address = request.getfixturevalue("run_aimock")(fixtures)
             return {"base_url": address, "api_key": "k", **more}
         found = request.getfixturevalue("llama_server")
-        return {"base_url": f"{found.url}/v1", "api_key": found.key}
+        address = {"base_url": f"{found.url}/v1", "api_key": found.key}
+        return (INSTEAD if provider == "ollama" else {}) | address
 
     reader = Reader(tmp_path, server)
     for block in blocks(page):
