@@ -31,7 +31,7 @@ class ModelEntry:
     provider_metadata: Vendor = field(default_factory=dict)
 
 
-@contract(family="llm", version=1, embedded="local", ability="model_list")
+@contract(family="llm", version=1, ability="model_list")
 class ModelCatalog(Protocol):
     """A service that says which models it has."""
 
