@@ -73,7 +73,7 @@ def operation(*, repeatable: bool, tool: bool = True) -> Callable[[Method], Meth
     return mark
 
 
-def contract(
+def contract(  # noqa: PLR0913 - what there is to say of one
     *,
     family: Family,
     version: int,
