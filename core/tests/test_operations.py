@@ -328,7 +328,7 @@ async def test_refused_arguments_are_not_shown(board):
         (
             "alerts.scan",
             errors.InvalidRequest,
-            "alerts scan: JSON cannot say what it takes: content: <class 'BinaryIO'>.",
+            "alerts scan: JSON cannot say what it takes (content). Use it in Python.",
         ),
         (
             "house.Door.nubmers",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from ._docstring import notes_of
 from ._settings.tree import FAMILIES
 from ._suggest import suggest
 from .errors import CallError, InvalidReply, InvalidRequest, PluginError
@@ -50,12 +51,22 @@ class BoundOperation:
         return f"{_short(self.address)}.{self._spelled}"
 
     @property
-    def is_for_models(self) -> bool:
-        """Whether models may be given it, and can say what it takes."""
+    def description(self) -> str:
+        """What it does."""
+        return notes_of(inspect.getdoc(self.operation.method) or "").summary
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether JSON can say what it takes, and what comes of it."""
         try:
-            return self.operation.tool and bool(self.declared)
+            return bool(self.declared)
         except InvalidRequest:
             return False
+
+    @property
+    def is_for_models(self) -> bool:
+        """Whether models may be given it."""
+        return self.operation.tool and self.takes_json
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -88,11 +99,11 @@ class BoundOperation:
         if self.operation.streams:
             msg = "It yields items as they come, which JSON cannot: use it in Python."
             raise self.refusal(msg)
-        takes = ", ".join(map(str, self.signature.parameters.values()))
+        takes = ", ".join(self.signature.parameters)
         try:
             return make_tool(MethodType(self.operation.method, self))
         except InvalidRequest as error:
-            msg = f"JSON cannot say what it takes: {takes}. Use it in Python."
+            msg = f"JSON cannot say what it takes ({takes}). Use it in Python."
             raise self.refusal(msg) from error
 
     @property
@@ -250,6 +261,11 @@ def _bound(instance: Instance) -> Mapping[str, BoundOperation]:
             found = BoundOperation(plan.address, spelled, operation, method)
             bound.setdefault(spelled, found)
     return bound
+
+
+def names_instance(name: str) -> bool:
+    """Return whether *name* is that of an instance, with no operation behind it."""
+    return not _parted(name)[1]
 
 
 def _parted(name: str) -> tuple[str, str]:

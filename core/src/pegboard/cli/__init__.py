@@ -1,4 +1,4 @@
-"""The command line: ``pegboard ask``, ``plugins``, ``check`` and ``explain``."""
+"""The command line: ``pegboard ask``, ``call``, ``plugins``, ``check`` and ``explain``."""
 
 from __future__ import annotations
 

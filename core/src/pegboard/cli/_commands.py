@@ -76,6 +76,24 @@ def ask(place: Place, /, **given: Any) -> None:
     _ask.run(place, **given)
 
 
+# What stands behind the operation is for the options that are made of it.
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.argument("operation")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]...")
+@click.pass_context
+def call(context: click.Context, operation: str, arguments: tuple[str, ...]) -> None:
+    """
+    Call an operation of an integration or of storage; print JSON.
+
+    OPERATION is instance and operation, such as alerts.post_message, of storage with
+    the family, such as storage.notes.get. With --help behind it, its options are
+    shown; with --help behind an instance alone, such as alerts, its operations.
+    """
+    from . import _call  # noqa: PLC0415 - only what runs is imported
+
+    _call.run(context, context.obj, operation, arguments)
+
+
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
