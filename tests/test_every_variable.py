@@ -29,6 +29,9 @@ VENDOR_NAMES = [
 TEXTS = {
     "base_url": "http://127.0.0.1:9/v1",
     "url": "redis://127.0.0.1:9",
+    "postgresql.url": "postgresql://127.0.0.1:9/name",
+    "replicas": '["postgresql://127.0.0.1:9/name"]',
+    "metadata": "models:Base",
     "endpoint": "http://127.0.0.1:9",
     "model_path": "/models/other.gguf",
     "failures": '["RateLimited"]',
@@ -43,16 +46,17 @@ ONE_OF_SEVERAL = {("llm", "azure"): "api_key", ("llm", "gemini"): "api_key"}
 """An option that is needed unless another one is there."""
 
 
-def text_for(option, field):
-    """Return a text for *option* that is valid and not its default."""
-    if option in TEXTS:
-        return TEXTS[option]
+def text_for(name, option, field):
+    """Return a text for *option* of the provider *name*, valid and not its default."""
+    text = TEXTS.get(f"{name}.{option}", TEXTS.get(option))
+    if text is not None:
+        return text
     return _text(_without_none(field.annotation), field)
 
 
-def value_for(option, field):
+def value_for(name, option, field):
     """Return what the text of *option* says, as a program would pass it."""
-    text = text_for(option, field)
+    text = text_for(name, option, field)
     return json.loads(text) if text[0] in "[{" else text
 
 
@@ -97,7 +101,7 @@ def board_with_required(family, name, without):
     provider = PROVIDERS[family, name]
     fields = provider.load_options().model_fields
     required = {
-        option: value_for(option, field)
+        option: value_for(name, option, field)
         for option, field in fields.items()
         if field.is_required() and option not in {*provider.defaults, without}
     }
@@ -119,7 +123,7 @@ def test_every_option_has_a_variable(family, name, option, monkeypatch):
     """PEGBOARD_FAMILY__INSTANCE__OPTION sets the option."""
     field = PROVIDERS[family, name].load_options().model_fields[option]
     variable = f"PEGBOARD_{family}__X__{option}".upper()
-    monkeypatch.setenv(variable, text_for(option, field))
+    monkeypatch.setenv(variable, text_for(name, option, field))
 
     found = row(board_with_required(family, name, option), family, option)
 
@@ -134,7 +138,7 @@ def test_every_vendor_variable_takes_effect(
 ):
     """A name that the vendor's users already have sets the option."""
     field = PROVIDERS[family, name].load_options().model_fields[option]
-    monkeypatch.setenv(variable, text_for(option, field))
+    monkeypatch.setenv(variable, text_for(name, option, field))
 
     found = row(board_with_required(family, name, option), family, option)
 

@@ -19,6 +19,8 @@ PACKAGES: Mapping[str, str] = {
     "ollama": "pegboard-ollama",
     "openai": "pegboard-openai",
     "redis": "pegboard-redis",
+    "postgresql": "pegboard-sql",
+    "sql": "pegboard-sql",
     "cerebras": "pegboard-openai",
     "deepinfra": "pegboard-openai",
     "deepseek": "pegboard-openai",

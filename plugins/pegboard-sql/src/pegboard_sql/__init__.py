@@ -1,0 +1,1 @@
+"""Databases with SQLAlchemy, and values in them, for pegboard."""

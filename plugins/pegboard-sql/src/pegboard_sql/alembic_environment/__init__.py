@@ -1,0 +1,1 @@
+"""The environment that Alembic finds migrations with."""
