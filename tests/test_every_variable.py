@@ -30,6 +30,7 @@ TEXTS = {
     "base_url": "http://127.0.0.1:9/v1",
     "url": "redis://127.0.0.1:9",
     "postgresql.url": "postgresql://127.0.0.1:9/name",
+    "s3.url": "s3://bucket/prefix",
     "replicas": '["postgresql://127.0.0.1:9/name"]',
     "metadata": "models:Base",
     "endpoint": "http://127.0.0.1:9",
@@ -44,6 +45,8 @@ TEXTS = {
 }
 ONE_OF_SEVERAL = {("llm", "azure"): "api_key", ("llm", "gemini"): "api_key"}
 """An option that is needed unless another one is there."""
+TOGETHER = {"access_key_id": "secret_access_key", "secret_access_key": "access_key_id"}
+"""Options that are needed where the other one is there."""
 
 
 def text_for(name, option, field):
@@ -108,6 +111,8 @@ def board_with_required(family, name, without):
     one = ONE_OF_SEVERAL.get((family, name))
     if one is not None and one != without:
         required[one] = "text"
+    if without in TOGETHER:
+        required[TOGETHER[without]] = "text"
     other = {"other": {"provider": "fake"}} if provider.targets else {}
     return Pegboard({family: {"x": {"provider": name, **required}, **other}})
 

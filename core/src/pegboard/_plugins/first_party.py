@@ -33,6 +33,7 @@ PACKAGES: Mapping[str, str] = {
     "moonshot": "pegboard-openai",
     "openai-compatible": "pegboard-openai",
     "openrouter": "pegboard-openai",
+    "s3": "pegboard-s3",
     "sglang": "pegboard-openai",
     "together": "pegboard-openai",
     "vllm": "pegboard-openai",

@@ -81,8 +81,8 @@ class Blobs(Protocol):
     segment has 1 to 255 bytes and is neither ``.`` nor ``..``; backslashes, control
     characters and half characters are refused, and so is text that is not in its
     composed form (NFC), of which some backends make another key. All else is a key
-    of its own: ``a/b`` is not ``a_b``, ``A`` is not ``a``. Metadata is text by names
-    of ``a-z``, ``0-9`` and ``-``.
+    of its own: ``a/b`` is not ``a_b``, ``A`` is not ``a``. Metadata is lines of text
+    that are not empty, by names of ``a-z``, ``0-9`` and ``-``.
 
     Nothing of a blob is to be seen before all of it is stored. Content is held in
     memory in pieces, never as a whole, unless it was given as bytes. What is read to
@@ -263,8 +263,8 @@ def checked_metadata(metadata: Mapping[Any, Any] | None) -> dict[str, str]:
         if not isinstance(name, str) or not METADATA_NAME.fullmatch(name):
             msg = f"The name {name!r} has other signs than a-z, 0-9 and -."
             raise InvalidRequest(msg, request_sent="no")
-        if not isinstance(text, str) or _problem(text) or text != text.strip():
-            msg = f"The metadata {name!r} is no plain text of one line: {text!r}."
+        if not _is_line(text):
+            msg = f"The metadata {name!r} is no line of plain text: {text!r}."
             raise InvalidRequest(msg, request_sent="no")
     copied = dict(metadata or {})
     if sum(len(f"{n}{t}".encode()) for n, t in copied.items()) > MOST_METADATA:
@@ -282,6 +282,14 @@ def checked_digest(key: str, actual: str, expected: str | None) -> str:
         "It was damaged on its way here, or it is another; nothing was stored."
     )
     raise InvalidRequest(msg)
+
+
+def checked_expiry(expires_in: object, longest: float) -> float:
+    """Return *expires_in* if a URL can be good for so many seconds."""
+    if isinstance(expires_in, int | float) and 0 < expires_in <= longest:
+        return expires_in
+    msg = f"expires_in is {expires_in!r}: it must be above 0, and {longest:g} at most."
+    raise InvalidRequest(msg, request_sent="no")
 
 
 def damaged(key: str) -> InvalidReply:
@@ -304,6 +312,11 @@ def changed(key: str) -> Conflict:
         f"{key!r} is not what the condition asks for, so nothing was changed. "
         "Read it again and decide anew."
     )
+
+
+def _is_line(text: object) -> bool:
+    is_text = isinstance(text, str) and text != "" and text == text.strip()
+    return is_text and _problem(str(text)) is None
 
 
 def _problem(text: str) -> str | None:

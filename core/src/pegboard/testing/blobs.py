@@ -603,30 +603,34 @@ class BlobsContract(_Kit):
                 assert await other.stat("key") is None
                 assert (await other.list()).keys == ()
 
-    async def test_cancelled_put_stores_all_or_nothing(self, store: Blobs) -> None:
+    async def test_cancelled_put_stores_all_or_nothing(
+        self, make_board: MakeBoard
+    ) -> None:
         """Wherever it is cancelled, there is no half of a blob, and no leak."""
         content = of_size(CHUNK + 1)
 
-        async def put() -> None:
-            await store.put("key", in_pieces(content, [CHUNK // 2]))
-
-        async def check() -> None:
+        async def check(store: Blobs) -> None:
             if await store.stat("key"):
                 assert await store.get("key") == content
                 await store.delete("key")
             assert (await store.list()).keys == ()
 
-        await put()  # connections, threads
-        await check()
-        async with no_leaks():
-            assert await cancel_at_every_await(put, check)
+        async with no_leaks(), make_board() as board:
+            store = board.storage("kit", Blobs)
+            assert await cancel_at_every_await(
+                lambda: store.put("key", in_pieces(content, [CHUNK // 2])),
+                partial(check, store),
+            )
 
-    async def test_stream_that_is_left_leaves_nothing(self, store: Blobs) -> None:
+    async def test_stream_that_is_left_leaves_nothing(
+        self, make_board: MakeBoard
+    ) -> None:
         """Who stops reading closes what was opened for it."""
-        await store.put("key", of_size(3 * self.piece))
-        await store.stat("key")  # connections, threads
-        async with no_leaks(), aclosing(store.stream("key")) as stream:
-            assert await anext(stream)
+        async with no_leaks(), make_board() as board:
+            store = board.storage("kit", Blobs)
+            await store.put("key", of_size(3 * self.piece))
+            async with aclosing(store.stream("key")) as stream:
+                assert await anext(stream)
 
     async def test_event_loops_may_follow_each_other(self, store: Blobs) -> None:
         """A store works in the next event loop when the first has ended."""
