@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._board import Pegboard as Pegboard
+    from ._conversations import Conversations as Conversations
     from ._document_shape import Index as Index
     from ._document_shape import Key as Key
     from ._documents import Document as Document
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ._run import Run as Run
     from ._run import TypedRun as TypedRun
     from ._run_stream import RunStream as RunStream
+    from ._sessions import Sessions as Sessions
     from ._stream import ReplyStream as ReplyStream
     from ._stream import TypedStream as TypedStream
     from ._toolbox import ToolUse as ToolUse
@@ -124,6 +126,7 @@ _AUDIO = (
 _DOCUMENTS = "Collection DocumentStore IndexedField Range StoredDocument StoredPage"
 _HOME = {
     "Pegboard": "_board",
+    "Conversations": "_conversations",
     **dict.fromkeys(("Index", "Key"), "_document_shape"),
     **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_documents"),
     **dict.fromkeys(("Gathering", "Outcome", "gather"), "_gather"),
@@ -132,6 +135,7 @@ _HOME = {
     **dict.fromkeys(("Run", "TypedRun"), "_run"),
     "RunStream": "_run_stream",
     **dict.fromkeys(("ReplyStream", "TypedStream"), "_stream"),
+    "Sessions": "_sessions",
     "ToolUse": "_toolbox",
     "make_tool": "tools",
     "enable_logging": "_log",

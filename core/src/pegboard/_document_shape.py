@@ -160,9 +160,7 @@ def _key(model: type[BaseModel]) -> str:
     if len(found) == 1 and _kind(model, found[0]) == "text":
         return found[0]
     what = f"has the keys {', '.join(found)}" if found else "has no key"
-    msg = (
-        f"{model.__name__} {what}. Mark one text field: name: Annotated[str, Key()]."
-    )
+    msg = f"{model.__name__} {what}. Mark one text field: name: Annotated[str, Key()]."
     raise InvalidRequest(msg, request_sent="no")
 
 

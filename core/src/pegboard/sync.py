@@ -33,7 +33,16 @@ from typing import (
 
 from typing_extensions import TypeForm, Unpack
 
-from . import _batches, _board, _documents, _llm, _run_stream, _stream
+from . import (
+    _batches,
+    _board,
+    _conversations,
+    _documents,
+    _llm,
+    _run_stream,
+    _sessions,
+    _stream,
+)
 from ._document_shape import Model
 from .contracts import blobs, database, documents, key_value, messenger, secret_store
 from .errors import PluginError
@@ -303,6 +312,29 @@ class SecretStore(Blocking):
     get_secret = blocking(secret_store.SecretStore.get_secret)
 
 
+@twin_of(_sessions.Sessions)
+class Sessions(Blocking):
+    """What is kept of users between their requests; see ``pegboard.Sessions``."""
+
+    get = blocking(_sessions.Sessions.get)
+    set = blocking(_sessions.Sessions.set)
+    update = blocking(_sessions.Sessions.update)
+    delete = blocking(_sessions.Sessions.delete)
+    exists = blocking(_sessions.Sessions.exists)
+    touch = blocking(_sessions.Sessions.touch)
+    scan = blocking(_sessions.Sessions.scan)
+
+
+@twin_of(_conversations.Conversations)
+class Conversations(Blocking):
+    """What was said in conversations with models; see ``pegboard.Conversations``."""
+
+    append = blocking(_conversations.Conversations.append)
+    all = blocking(_conversations.Conversations.all)
+    latest = blocking(_conversations.Conversations.latest)
+    clear = blocking(_conversations.Conversations.clear)
+
+
 TWINS = (
     KeyValue,
     Blobs,
@@ -311,6 +343,8 @@ TWINS = (
     Database,
     DocumentStore,
     Documents,
+    Sessions,
+    Conversations,
     Messenger,
     SecretStore,
 )

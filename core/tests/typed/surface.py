@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, assert_type
 import pegboard
 from pegboard import (
     LLM,
+    Conversations,
     Document,
     DocumentPage,
     Documents,
@@ -15,12 +16,14 @@ from pegboard import (
     Key,
     KeyPage,
     KeyValue,
+    Message,
     Messenger,
     Pegboard,
     Posted,
     Reply,
     Run,
     SecretStore,
+    Sessions,
     StreamEvent,
     ToolUse,
     TypedReply,
@@ -77,6 +80,16 @@ def blocking_documents_are_typed(board: sync.Pegboard) -> None:
     assert_type(templates, sync.Documents[Template])
     assert_type(templates.get("a"), Template | None)
     assert_type(templates.find().values, tuple[Template, ...])
+
+
+async def what_is_built_is_typed(board: Pegboard, chats: sync.Pegboard) -> None:
+    """What the core makes of values is typed like a contract."""
+    sessions = board.storage("x", Sessions)
+    assert_type(await sessions.get("a"), dict[str, Any] | None)
+    assert_type(Sessions(board.storage("x", KeyValue), ttl=60), Sessions)
+    conversations = board.storage("x", Conversations)
+    assert_type(await conversations.latest("a", 2), tuple[Message, ...])
+    assert_type(chats.storage("x", sync.Conversations).all("a"), tuple[Message, ...])
 
 
 async def llm_is_typed(llm: LLM) -> None:
