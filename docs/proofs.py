@@ -24,6 +24,8 @@ TESTS = sorted(Path(__file__).parents[1].glob("plugins/*/tests/test_*.py"))
 KITS = {chat.__name__, abilities.__name__}
 SENT = "sent"
 """No server that runs here answers to it under the provider's name."""
+ANY = {"model": "any"}
+"""An instance whose model nobody knows, so that it claims all that the provider has."""
 Table = tuple[str, Iterable[Iterable[str]]]
 """Its columns between bars, and its rows."""
 BEST_FIRST = (*get_args(Against), SENT)
@@ -84,8 +86,8 @@ class Row:
     @cached_property
     def cells(self) -> dict[str, str]:
         """How each thing that it claims was tested."""
-        instances = [kit.tests.instance for kit in self.kits] or [{"model": "any"}]
-        claims = {name for one in instances for name in self._claims(one)}
+        instances = [kit.tests.instance for kit in self.kits]
+        claims = {name for one in [ANY, *instances] for name in self._claims(one)}
         cells = dict.fromkeys([*self.able, *claims], SENT)
         for kit in self.kits:
             for name in self._proven(kit):

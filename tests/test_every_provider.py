@@ -312,6 +312,7 @@ async def test_one_program_runs_on_every_provider(provider, made):
 
     if provider in REAL:
         assert all(said.values())
+        kinds["chat json"] = 1  # or more: a small model may have to correct itself
     else:
         assert [*said.values()][:4] == words[: 3 if provider in NO_TOOLS else 4]
     assert ("run" in said) == (provider not in NO_TOOLS)
