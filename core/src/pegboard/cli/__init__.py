@@ -1,4 +1,4 @@
-"""The command line: ``pegboard ask``, ``call``, ``plugins``, ``check`` and ``explain``."""
+"""The command line: the program ``pegboard`` and its commands."""
 
 from __future__ import annotations
 

@@ -95,6 +95,31 @@ def call(context: click.Context, operation: str, arguments: tuple[str, ...]) -> 
 
 
 @cli.command()
+@click.option(
+    "--integrations",
+    required=True,
+    metavar="NAMES",
+    help="Which ones, such as alerts,pages; or single operations of them.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Serve over HTTP there, to this machine only. Default: stdin and stdout.",
+)
+@click.pass_obj
+def mcp(place: Place, *, integrations: str, port: int | None) -> None:
+    """
+    Offer operations of integrations as tools to programs that speak MCP.
+
+    Needs pip install 'pegboard[mcp]'.
+    """
+    from . import _mcp  # noqa: PLC0415 - only what runs is imported
+
+    names = [name for name in map(str.strip, integrations.split(",")) if name]
+    _mcp.run(place, names, port)
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def plugins(place: Place, *, as_json: bool) -> None:
