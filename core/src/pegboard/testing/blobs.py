@@ -24,6 +24,7 @@ import urllib.request
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -481,11 +482,14 @@ class BlobsContract(_Kit):
     async def test_keys_do_not_meet(self, store: Blobs) -> None:
         """Every key has a blob of its own, whatever the backend makes of its name."""
         for key in KEYS:
-            await store.put(key, key.encode())
+            await store.put(key, key.encode(), metadata={"key": quote(key)})
 
-        assert {key: key.encode() for key in KEYS} == {
-            key: await store.get(key) for key in KEYS
-        }
+        for key in KEYS:
+            known = await store.stat(key)
+            assert known is not None
+            assert known.key == key
+            assert dict(known.metadata) == {"key": quote(key)}
+            assert await store.get(key) == key.encode()
 
     async def test_keys_are_listed_as_they_were_given(self, store: Blobs) -> None:
         """A listing shows every key and nothing else, ordered by code point."""
