@@ -32,6 +32,7 @@ from ._statements import (
     restored,
     stop_of,
     stored,
+    table_of,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class SqlKeyValue:
         self._ttl = options.ttl
         self._timeout = options.timeout
         self._lane = Lane(context.address, options.timeout)
-        self._table = make_table(options.table or f"pegboard_{context.name}")
+        self._table = make_table(options.table or table_of(context.name))
         self._writes = count()
         self._statements: Statements | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Column, Double, Index, MetaData, Table, Text, func, select
@@ -11,6 +12,8 @@ from sqlalchemy import Column, Double, Index, MetaData, Table, Text, func, selec
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
 
+LONGEST_INSTANCE = 45
+"""Characters that can stand behind ``pegboard_`` and before ``_expires``."""
 LONGEST_COUNTER = 18
 """Characters of a number that cannot leave 64 bits by adding one as long."""
 PARTS = {
@@ -88,6 +91,14 @@ class Statements:
             return re.sub(r":(\w+)", r"%(\1)s", plain) if server else plain
 
         return cls(**{one.name: spelled(str(one.default)) for one in fields(cls)})
+
+
+def table_of(instance: str) -> str:
+    """Return the name of the table that belongs to *instance* alone."""
+    if len(instance) <= LONGEST_INSTANCE:
+        return f"pegboard_{instance}"
+    digest = sha256(instance.encode()).hexdigest()
+    return f"pegboard_{instance[: LONGEST_INSTANCE - 9]}_{digest[:8]}"
 
 
 def make_table(name: str) -> Table:

@@ -14,8 +14,8 @@ from ._url import checked_postgresql, checked_url
 Url = Annotated[SecretStr, AfterValidator(checked_url)]
 PostgresqlUrl = Annotated[SecretStr, AfterValidator(checked_postgresql)]
 Tls = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-LONGEST_NAME = 63
-"""Bytes of a name that PostgreSQL does not cut."""
+LONGEST_NAME = 55
+"""Characters of a name that PostgreSQL does not cut, nor that of its index."""
 TABLE = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 METADATA = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pegboard import Database, KeyValue
+from pegboard_sql._key_value import WRITES_PER_PURGE
+from pegboard_sql._statements import restored, stop_of, stored
+from sqlalchemy import text
+
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text(
+    "\x00\x01\x02a\ud7ff\ue000\U0010ffff", max_size=8
+)
+
+
+@given(KEYS, KEYS)
+def test_stored_keys_have_the_same_order(one, other):
+    """A table that is sorted is sorted as the keys are; none has a NUL."""
+    assert (stored(one).encode() < stored(other).encode()) == (one < other)
+    assert restored(stored(one)) == one
+    assert "\x00" not in stored(one)
+
+
+@given(KEYS, KEYS)
+def test_range_holds_what_begins_with_the_prefix(prefix, key):
+    """From the prefix to its stop there is nothing else."""
+    stop = stop_of(prefix)
+    is_inside = prefix <= key and (stop is None or key < stop)
+
+    assert is_inside == key.startswith(prefix)
+
+
+@pytest.fixture
+def values_and_rows(database_url):
+    """Return what shows the table of ``storage.main``, and the settings."""
+    settings = {"provider": "postgresql", "url": database_url}
+
+    def rows():
+        with psycopg.connect(database_url) as connection:
+            return connection.execute(
+                "SELECT key, value, expires FROM pegboard_main ORDER BY key"
+            ).fetchall()
+
+    return settings, rows
+
+
+class TestTable:
+    """What people see who look into the table."""
+
+    @pytest.fixture
+    def settings(self, values_and_rows):
+        return values_and_rows[0]
+
+    async def test_keys_and_values_are_readable(self, open_board, values_and_rows):
+        """A person may ask for a key in SQL, and reads JSON."""
+        await open_board().storage("main", KeyValue).set("user-1", {"seen": [1]})
+
+        assert values_and_rows[1]() == [("user-1", '{"seen":[1]}', None)]
+
+    async def test_expired_rows_are_removed_by_writes(
+        self, open_board, values_and_rows
+    ):
+        """They do not pile up, though nobody asks for them any more."""
+        values = open_board().storage("main", KeyValue)
+        for number in range(WRITES_PER_PURGE):
+            await values.set(f"k{number}", 1, ttl=1e-9)
+        for _ in range(WRITES_PER_PURGE):
+            await values.set("stays", 1)
+
+        assert [row[0] for row in values_and_rows[1]()] == ["stays"]
+
+    async def test_foreign_json_is_read_and_counted(self, open_board, database_url):
+        """What somebody else wrote into the table is a value, too."""
+        values = open_board().storage("main", KeyValue)
+        await values.incr("n", 40)
+        with psycopg.connect(database_url) as connection:
+            connection.execute("UPDATE pegboard_main SET value = '041'")
+
+        with pytest.raises(Exception, match="is not JSON"):
+            await values.get("n")
+
+
+async def test_options_of_a_session_do_not_stay(open_board):
+    """An isolation level that one session asked for is not the next one's."""
+    board = open_board(pool_size=1, max_overflow=0)
+    database, values = board.storage("main", Database), board.storage("main", KeyValue)
+    engine = await database.engine()
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("SELECT 1"))
+    await values.set("a", 1)
+    async with database.transaction() as session:
+        await session.execute(text("SELECT 1"))
+
+    assert await open_board().storage("main", KeyValue).get("a") == 1
+
+
+async def test_values_and_sessions_share_the_connections(open_board):
+    """One connection is enough for both, in turn."""
+    board = open_board(pool_size=1, max_overflow=0, pool_timeout=1)
+    database, values = board.storage("main", Database), board.storage("main", KeyValue)
+    for number in range(3):
+        await values.set("n", number)
+        async with database.transaction() as session:
+            assert await session.scalar(text("SELECT count(*) FROM pegboard_main")) == 1
+
+    engine = await database.engine()
+    assert engine.sync_engine.pool.checkedin() == 1
