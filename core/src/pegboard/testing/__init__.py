@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .clock import RealClock as RealClock
     from .clock import VirtualTimeLoop as VirtualTimeLoop
     from .clock import run_virtual as run_virtual
+    from .database import DatabaseContract as DatabaseContract
     from .documents import DocumentStoreContract as DocumentStoreContract
     from .documents import (
         PersistentDocumentStoreContract as PersistentDocumentStoreContract,
@@ -57,6 +58,7 @@ _HOME = {
     **dict.fromkeys(("ChatModelContract", "StreamingChatContract"), "chat"),
     **dict.fromkeys(("ManualClock", "RealClock"), "clock"),
     **dict.fromkeys(("VirtualTimeLoop", "run_virtual"), "clock"),
+    "DatabaseContract": "database",
     "DocumentStoreContract": "documents",
     "PersistentDocumentStoreContract": "documents",
     **dict.fromkeys(("Fault", "FaultServer", "Scripted"), "fault_server"),
