@@ -93,20 +93,20 @@ def environ():
 
 
 @asynccontextmanager
-async def over_stdio(command, environ):
+async def over_stdio(command, environ, mode):
     """Yield a client that starts the server itself."""
     program, *arguments = command
     server = StdioServerParameters(command=program, args=arguments, env=environ)
-    async with Client(server) as client:
+    async with Client(server, mode=mode) as client:
         yield client
 
 
 @asynccontextmanager
-async def over_http(command, environ):
+async def over_http(command, environ, mode):
     """Yield a client of a server that listens on a port."""
     with serving(command, environ) as server:
         try:
-            async with Client(address_of(server)) as client:
+            async with Client(address_of(server), mode=mode) as client:
                 yield client
         finally:
             server.kill()
@@ -136,10 +136,11 @@ async def called(client, name, arguments):
     return result.is_error, part.text
 
 
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize("transport", [over_stdio, over_http])
-async def test_client_lists_and_calls_tools(transport, command, environ):
-    """Over both transports; failures are errors of tools, and hold no secret."""
-    async with transport(command, environ) as client:
+async def test_client_lists_and_calls_tools(transport, mode, command, environ):
+    """On every way; failures are errors of tools, and hold no secret."""
+    async with transport(command, environ, mode) as client:
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
         sent = await called(client, "alerts-post_message", HELLO)
         shown = await called(client, "shell-post_message", HELLO)
@@ -251,6 +252,15 @@ def test_server_refuses_pages_of_other_sites(command, environ):
     assert (foreign.status_code, renamed.status_code) == (403, 421)
     assert code == 130
     assert "Traceback" not in said
+
+
+def test_server_ends_when_its_client_does(command, environ):
+    """Nobody is left who would ask, and nothing was printed between messages."""
+    server = subprocess.run(
+        command, env=environ, input="", capture_output=True, text=True, check=False
+    )
+
+    assert (server.returncode, server.stdout, server.stderr) == (0, "", "")
 
 
 def test_sdk_that_is_missing_is_told(program, monkeypatch, tmp_path):

@@ -93,8 +93,23 @@ class Desk(Protocol):
 
 
 @contract(family="integrations", version=1)
+class Gate(Protocol):
+    """What has an operation that a door has, too."""
+
+    @operation(repeatable=False)
+    async def open_up(self) -> str:
+        """Open."""
+        ...
+
+
+@contract(family="integrations", version=1)
 class Door(Protocol):
     """What has an operation that a desk has, too."""
+
+    @operation(repeatable=False)
+    async def open_up(self) -> str:
+        """Open."""
+        ...
 
     @operation(repeatable=True)
     async def listen_in(self) -> str:
@@ -146,22 +161,28 @@ class Service:
         return object()
 
 
-class OtherDoor:
-    """A door."""
+class Part:
+    """Keeps a contract whose operations have the names of others."""
+
+    def __init__(self, number):
+        self._number = number
 
     async def listen_in(self):
         return "knock"
 
     async def numbers(self):
-        return "12b"
+        return self._number
+
+    async def open_up(self):
+        return self._number
 
 
 class House(Service):
-    """A desk with a door: a part keeps the contract that has a name twice."""
+    """A desk with a door and a gate."""
 
     def __init__(self, options, context):
         super().__init__(options, context)
-        self.parts = {"Door": OtherDoor()}
+        self.parts = {"Door": Part("12b"), "Gate": Part("0")}
 
 
 class Plugin:
@@ -175,7 +196,7 @@ class Plugin:
 
     @hookimpl
     def pegboard_contracts(self):
-        return [Desk, Door]
+        return [Desk, Door, Gate]
 
     @hookimpl
     def pegboard_integrations(self):
@@ -184,7 +205,7 @@ class Plugin:
             name="desk", factory=Service, options=DeskOptions, contracts=own
         )
         house = dataclasses.replace(
-            one, name="house", factory=House, contracts={**own, "Door": 1}
+            one, name="house", factory=House, contracts={"Door": 1, **own, "Gate": 1}
         )
         return [one, house]
 
@@ -323,7 +344,11 @@ async def test_refused_arguments_are_not_shown(board):
         ),
         ("alerts", errors.InvalidRequest, "integrations.alerts: Say which one. Known:"),
         ("alrets.post_message", errors.SettingsError, "Did you mean 'alerts'?"),
-        ("llm.default.complete", errors.InvalidRequest, "Ask it with board.llm(...)."),
+        (
+            "llm.default.complete",
+            errors.InvalidRequest,
+            "llm.default: It is a language model.",
+        ),
         ("alerts.listen", errors.InvalidRequest, "alerts listen: It yields items"),
         (
             "alerts.scan",
@@ -333,7 +358,7 @@ async def test_refused_arguments_are_not_shown(board):
         (
             "house.Door.nubmers",
             errors.InvalidRequest,
-            "Did you mean 'Door.numbers'? Known: Door.numbers, drawer, listen,",
+            "Did you mean 'Door.numbers'? Known: Door.numbers, Gate.open_up, drawer,",
         ),
     ],
 )
@@ -350,6 +375,8 @@ async def test_contracts_tell_equal_names_apart(board):
     assert await board.call("house.Door.numbers") == "12b"
     assert (await board.call("house.numbers"))["some"] == [1, 2]
     assert await board.call("house.listen_in") == "knock"
+    assert await board.call("house.open_up") == "12b"
+    assert await board.call("house.Gate.open_up") == "0"
 
 
 async def test_types_that_are_not_there_are_the_fault_of_the_contract():

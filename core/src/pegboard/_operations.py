@@ -14,12 +14,12 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from ._docstring import notes_of
 from ._settings.tree import FAMILIES
 from ._suggest import suggest
-from .errors import CallError, InvalidReply, InvalidRequest, PluginError
+from .errors import InvalidReply, InvalidRequest, PluginError
 from .schema import in_words
 from .tools import NAME, Checked, as_tools, make_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ._factory import Instance
     from ._instances import Instances
@@ -160,21 +160,19 @@ class BoundOperation:
             return to_jsonable_python(result, inf_nan_mode="null")
         except PydanticSerializationError as error:
             msg = f"The call was made, but JSON cannot say what it returned: {error}."
-            raise self._placed(InvalidReply(msg, request_sent="yes")) from error
+            invalid = InvalidReply(msg, request_sent="yes")
+            invalid.address, invalid.operation = self.address, self.operation.name
+            raise invalid from error
 
-    def refusal(self, reason: str) -> CallError:
+    def refusal(self, reason: str) -> InvalidRequest:
         """Return the error for a call that is not made."""
-        return self._placed(InvalidRequest(reason, request_sent="no"))
+        return _refusal(reason, self.address, self.operation.name)
 
     @property
     def _form(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
         handler = self.declared.handler
         assert isinstance(handler, Checked)  # noqa: S101 - as make_tool makes them
         return handler.read
-
-    def _placed(self, error: CallError) -> CallError:
-        error.address, error.operation = self.address, self.operation.name
-        return error
 
 
 class Operations:
@@ -198,9 +196,8 @@ class Operations:
         if spelled in found:
             return found[spelled]
         what = f"There is no operation {spelled!r}." if spelled else "Say which one."
-        error = InvalidRequest(f"{what} {suggest(spelled, found)}", request_sent="no")
-        error.address = address
-        raise error
+        msg = f"{what} {suggest(spelled, found)}"
+        raise _refusal(msg, address)
 
     def of(self, name: str) -> Sequence[BoundOperation]:
         """Return the operation *name*, or all of the instance that it names."""
@@ -218,20 +215,18 @@ class Operations:
         chosen = dict.fromkeys(one for name in names for one in self._for_models(name))
         return as_tools(one.tool for one in chosen)
 
-    def _for_models(self, name: str) -> Iterator[BoundOperation]:
+    def _for_models(self, name: str) -> Sequence[BoundOperation]:
         address, spelled = _parted(name)
         found = [one for one in self.of(name) if spelled or one.is_for_models]
-        if found:
-            yield from found
-            return
-        error = InvalidRequest("No operation of it is for models.", request_sent="no")
-        error.address = address
-        raise error
+        if not found:
+            msg = "No operation of it is for models."
+            raise _refusal(msg, address)
+        return found
 
     def _of(self, address: str) -> Mapping[str, BoundOperation]:
         if address.startswith("llm."):
-            msg = f"{address} is a language model. Ask it with board.llm(...)."
-            raise InvalidRequest(msg, request_sent="no")
+            msg = "It is a language model. Ask it with board.llm(...)."
+            raise _refusal(msg, address)
         instance = self._instances.get(address)  # a board that is closed says so
         if address not in self._bound:
             self._bound[address] = _bound(instance)
@@ -246,21 +241,24 @@ def _bound(instance: Instance) -> Mapping[str, BoundOperation]:
     taken, so that a provider may keep more contracts without renaming anything.
     """
     plan, parts = instance.plan, instance.parts
-    own = {
-        name
-        for contract in plan.contracts.keys() - parts.keys()
-        for name in plan.contracts[contract].operations
-    }
     bound: dict[str, BoundOperation] = {}
-    for contract, declared in plan.contracts.items():
+    for contract in sorted(plan.contracts, key=lambda name: name in parts):
         keeper = parts.get(contract, instance.handle)
-        for name, operation in declared.operations.items():
-            is_taken = contract in parts and name in own
-            spelled = f"{contract}.{name}" if is_taken else name
-            method = getattr(keeper, name)
-            found = BoundOperation(plan.address, spelled, operation, method)
-            bound.setdefault(spelled, found)
+        for name, operation in plan.contracts[contract].operations.items():
+            taken = bound.get(name)
+            if taken and (contract not in parts or taken.operation is operation):
+                continue  # one method for both
+            spelled = f"{contract}.{name}" if taken else name
+            bound[spelled] = BoundOperation(
+                plan.address, spelled, operation, getattr(keeper, name)
+            )
     return bound
+
+
+def _refusal(reason: str, address: str, operation: str | None = None) -> InvalidRequest:
+    error = InvalidRequest(reason, request_sent="no")
+    error.address, error.operation = address, operation
+    return error
 
 
 def names_instance(name: str) -> bool:

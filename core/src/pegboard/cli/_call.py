@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
 """Characters that could command the terminal; JSON has escaped the others already."""
-
-
 TYPES: Mapping[str, Any] = {
     "string": click.STRING,
     "integer": click.INT,
@@ -77,7 +75,7 @@ def _read(
     command = click.Command(
         operation.name,
         params=[*_options(operation)],
-        help=operation.declared.description,
+        help=operation.description,
     )
     name = f"{context.info_name} {operation.name}"
     own = command.make_context(name, [*arguments], parent=context.parent)
@@ -111,10 +109,9 @@ def _kind(schema: Mapping[str, Any]) -> Any:
     """Return what reads a value that fits *schema*: JSON, unless it is a simple one."""
     kinds = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     only = kinds[0] if len(kinds) == 1 else {}
-    kind = TYPES.get(only.get("type", ""), _json)
-    return (
-        click.Choice(only["enum"]) if kind is click.STRING and "enum" in only else kind
-    )
+    if "enum" in only and only.get("type") == "string":
+        return click.Choice(only["enum"])
+    return TYPES.get(only.get("type", ""), _json)
 
 
 def _json(text: str) -> Any:
