@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .key_value import KeyValueContract as KeyValueContract
     from .key_value import PersistentKeyValueContract as PersistentKeyValueContract
     from .leaks import no_leaks as no_leaks
+    from .messenger import MessengerContract as MessengerContract
     from .spans import no_spans as no_spans
     from .standard import StandardTests as StandardTests
     from .tcp_proxy import TcpProxy as TcpProxy
@@ -64,6 +65,7 @@ _HOME = {
     **dict.fromkeys(("Fault", "FaultServer", "Scripted"), "fault_server"),
     **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
     "no_leaks": "leaks",
+    "MessengerContract": "messenger",
     "no_spans": "spans",
     "StandardTests": "standard",
     "TcpProxy": "tcp_proxy",
