@@ -137,6 +137,13 @@ def server():
         yield server
 
 
+@pytest.fixture(params=["valkey", "redis"])
+def server_of_each_kind(request):
+    """Return a server of each kind that a test may do anything to."""
+    with running(request.param) as server:
+        yield server
+
+
 @pytest.fixture
 def start_server():
     """Return a function that starts a server with more arguments."""

@@ -134,8 +134,9 @@ async def test_outage_leaves_nothing_behind(make_store, server):
         await store.aclose()
 
 
-async def test_replica_is_left_for_the_next_primary(make_store, server):
+async def test_replica_is_left_for_the_next_primary(make_store, server_of_each_kind):
     """A server that was made a replica refuses a write; the next call connects anew."""
+    server = server_of_each_kind
     store = make_store(server.url)
     await store.set("key", 1)
     server.call("REPLICAOF", "127.0.0.1", 1)

@@ -2,14 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
 
 import hiredis
 import pytest
-from pegboard import errors
+from pegboard import Context, errors
 from pegboard.testing.cancellation import cancel_at_every_await
+from pegboard.testing.clock import VirtualTimeLoop
 from pegboard.testing.histories import RegisterCall, is_linearizable
 from pegboard.testing.leaks import no_leaks
 from pegboard.testing.tcp_proxy import TcpProxy
+from pegboard_redis._key_value import RedisKeyValue
+from pegboard_redis.options import RedisOptions
 
 BIG = "x" * 8_000_000
 """More than sockets and the transport hold together."""
@@ -207,32 +214,6 @@ class TestLoss:
         assert (await far.scan("small")).keys == ()
         assert await far.set("small0", 1)
 
-    async def test_silent_server_is_a_timeout(self, make_store, proxy):
-        """No answer in time ends the connection, and the next call makes another."""
-        store = make_store(f"redis://{proxy.host}:{proxy.port}", timeout=0.5)
-        await store.incr("key", 7)
-        proxy.to_client.swallow()
-        failed = await outcomes(start(store.get("key"), store.incr("key")))
-        proxy.to_client.pass_on()
-
-        assert {type(error) for error in failed} == {errors.Timeout}
-        assert {error.request_sent for error in failed} == {"maybe"}
-        assert all(error.retryable for error in failed)
-        assert await store.get("key") == 8
-
-    async def test_steady_answers_are_no_timeout(self, make_store, shared_valkey):
-        """The limit is for each answer, not for the connection."""
-        store = make_store(shared_valkey.url, timeout=0.5)
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + 1.2
-        while loop.time() < ends:
-            await store.incr("key")
-            await asyncio.sleep(0.01)
-
-        connection = (await store._client._lines.get())[0]._connection
-        assert connection.is_open
-        assert connection.load == 0
-
     async def test_histories_are_linearizable_though_connections_break(
         self, make_store, proxy
     ):
@@ -286,6 +267,117 @@ async def play(store, key, name, chance):
             continue
         calls.append(RegisterCall(**call, ended=asyncio.get_running_loop().time()))
     return calls
+
+
+def run_virtual(use, server, chunk_size=65536):
+    """Run *use* with a store behind a proxy, in virtual time, and a patient loop."""
+
+    async def main():
+        async with TcpProxy(server.host, server.port, chunk_size=chunk_size) as proxy:
+            url = f"redis://{proxy.host}:{proxy.port}"
+            options = RedisOptions(url=url, prefix=uuid4().hex, timeout=10)
+            store = RedisKeyValue(options, Context("storage.kit", Path("unused")))
+            await use(store, proxy)
+            await store.aclose()
+
+    loop_factory = partial(VirtualTimeLoop, patience=0.2)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+class TestSilence:
+    def test_silent_server_is_a_timeout(self, shared_valkey):
+        """No answer in time ends the connection, and the next call makes another."""
+
+        async def use(store, proxy):
+            await store.incr("key", 7)
+            proxy.to_client.swallow()
+            began = asyncio.get_running_loop().time()
+            failed = await outcomes(start(store.get("key"), store.incr("key")))
+            took = asyncio.get_running_loop().time() - began
+            proxy.to_client.pass_on()
+
+            assert {type(error) for error in failed} == {errors.Timeout}
+            assert {error.request_sent for error in failed} == {"maybe"}
+            assert all(error.retryable for error in failed)
+            assert took == pytest.approx(10)
+            assert await store.get("key") == 8
+
+        run_virtual(use, shared_valkey)
+
+    def test_steady_answers_are_no_silence(self, shared_valkey):
+        """The limit is for each answer, and an idle connection owes none."""
+
+        async def use(store, proxy):
+            for pause in (3, 8, 40, 11):
+                await store.incr("key")
+                await asyncio.sleep(pause)
+            connection = (await store._client._lines.get())[0]._connection
+
+            assert proxy
+            assert connection.is_open
+            assert connection.load == 0
+            assert connection._alarm is None
+
+        run_virtual(use, shared_valkey)
+
+    def test_slow_answer_is_no_silence(self, shared_valkey):
+        """A big value may take longer than the timeout, as long as it comes."""
+
+        async def use(store, proxy):
+            await store.set("key", "x" * 1_000_000)
+            proxy.to_client.hold()
+            (reading,) = start(store.get("key"))
+            for _ in range(4):
+                await asyncio.sleep(6)
+                assert not reading.done()
+                proxy.to_client.release(1)
+            proxy.to_client.pass_on()
+            assert len(await reading) == 1_000_000
+
+        run_virtual(use, shared_valkey)
+
+    def test_slow_request_is_no_silence(self, shared_valkey):
+        """The same holds for a big value that goes."""
+
+        async def use(store, proxy):
+            await store.ping()
+            proxy.to_server.hold()
+            (writing,) = start(store.set("key", "x" * 40_000_000))
+            for _ in range(4):
+                await asyncio.sleep(6)
+                assert not writing.done()
+                proxy.to_server.release(100)
+            connection = (await store._client._lines.get())[0]._connection
+            assert connection.is_open
+            writing.cancel()
+
+        run_virtual(use, shared_valkey)
+
+    def test_request_that_is_stuck_is_a_timeout(self, shared_valkey):
+        """A server that takes nothing is not waited for."""
+
+        async def use(store, proxy):
+            await store.ping()
+            proxy.to_server.hold()
+            began = asyncio.get_running_loop().time()
+            (failed,) = await outcomes(start(store.set("key", "x" * 40_000_000)))
+
+            assert isinstance(failed, errors.Timeout)
+            assert asyncio.get_running_loop().time() - began <= 20.5
+
+        run_virtual(use, shared_valkey)
+
+    async def test_busy_program_is_no_silence(self, make_store, shared_valkey):
+        """Answers that came while the event loop was held up are read first."""
+        store = make_store(shared_valkey.url, timeout=0.5)
+        await store.set("key", "x" * 2_000_000)
+        reading = start(*(store.get("key") for _ in range(4)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        time.sleep(1)  # noqa: ASYNC251 - what a program must not do, and does
+
+        assert {len(value) for value in await asyncio.gather(*reading)} == {2_000_000}
 
 
 class TestStrangers:

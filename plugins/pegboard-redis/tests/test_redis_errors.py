@@ -88,8 +88,9 @@ async def test_documented_permissions_are_enough(make_store, server):
     assert await store.delete("key")
 
 
-async def test_full_memory_changes_nothing(make_store, server):
+async def test_full_memory_changes_nothing(make_store, server_of_each_kind):
     """A write that has no room is refused whole."""
+    server = server_of_each_kind
     store = make_store(server.url)
     await store.set("key", 1, ttl=50)
     before = server.call("DBSIZE")

@@ -24,7 +24,7 @@ CLOSED = (errors.ConnectionFailed, "The connection to {} was closed by this prog
 TURNED_AWAY = (errors.ConnectionFailed, "The server at {} ended the connection:")
 SILENT = (
     errors.Timeout,
-    "The server at {} has not answered in time. If it is well, raise timeout.",
+    "The server at {} was silent for too long. If it is well, raise timeout.",
 )
 FOREIGN = (
     errors.InvalidReply,
@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._unsent: list[tuple[Answer, bytes]] = []
         self._awaited: deque[tuple[Answer, float]] = deque()
         self._is_full = False
+        self._heard = 0.0
+        self._backlog = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._failure: tuple[type[CallError], str] = LOST
         self._end: asyncio.Future[None] = self._loop.create_future()
@@ -87,6 +89,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand out the answers in *data*."""
+        self._heard = self._loop.time()
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not NOTHING:
@@ -123,10 +126,10 @@ class Connection(asyncio.Protocol):
         self._unsent.clear()
         if not leaving:
             return
-        ends = self._loop.time() + self._timeout
-        self._awaited.extend([(answer, ends) for answer, _ in leaving])
+        now = self._loop.time()
+        self._awaited.extend([(answer, now) for answer, _ in leaving])
         if self._alarm is None:
-            self._alarm = self._loop.call_at(ends, self._look)
+            self._look_at(now + self._timeout)
         self._transport.write(b"".join([packed for _, packed in leaving]))
 
     def _hand_out(self, reply: Any) -> None:
@@ -153,16 +156,27 @@ class Connection(asyncio.Protocol):
         else:
             self._break(FOREIGN)
 
+    def _look_at(self, time: float) -> None:
+        self._alarm = self._loop.call_at(time, self._look)
+
     def _look(self) -> None:
-        """Break the connection if its oldest command has waited too long."""
+        """Break the connection if the server owes an answer and is silent."""
         self._alarm = None
         if not self._awaited:
             return
-        _, ends = self._awaited[0]
-        if ends > self._loop.time():
-            self._alarm = self._loop.call_at(ends, self._look)
+        _, asked = self._awaited[0]
+        now, ends = self._loop.time(), max(asked, self._heard) + self._timeout
+        if now < ends:
+            self._look_at(ends)
+        elif self._is_sending():
+            self._look_at(now + self._timeout)
         else:
             self._break(SILENT)
+
+    def _is_sending(self) -> bool:
+        """Tell whether what waits for the network has become another amount."""
+        before, self._backlog = self._backlog, self._transport.get_write_buffer_size()
+        return self._backlog not in {0, before}
 
     def _break(self, failure: tuple[type[CallError], str]) -> None:
         if self.is_open:

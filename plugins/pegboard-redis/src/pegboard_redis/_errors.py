@@ -36,13 +36,18 @@ CODES: Mapping[str, tuple[type[CallError], str]] = {
 }
 """What the first word of an error says. With any of these, nothing was done."""
 OTHER = (errors.InvalidRequest, "")
+IN_SCRIPT = "ERR Error running script "
+"""What Redis 6 puts before the error of a command that a script made."""
 REPLICA = "READONLY"
 NO_SCRIPT = "NOSCRIPT"
 
 
 def code_of(error: ReplyError) -> str:
     """Return the first word of *error*, which tells its kind."""
-    return str(error).partition(" ")[0]
+    text = str(error)
+    if text.startswith(IN_SCRIPT):
+        text = text.rpartition(": -")[2]
+    return text.partition(" ")[0]
 
 
 def refusal(error: ReplyError) -> CallError:

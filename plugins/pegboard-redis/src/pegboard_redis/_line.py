@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SLOW = "took too long"
 STOPPED = "was stopped, for the storage was closed"
+IDLE = 60
+"""Seconds until the system looks after an idle connection, lest others forget it."""
 NEXT_ADDRESS = 0.25
 """Seconds until a name's next address is tried as well."""
 
@@ -118,8 +120,7 @@ class Line:
             happy_eyeballs_delay=NEXT_ADDRESS,
             **self._tls_arguments(),
         )
-        link: socket.socket = transport.get_extra_info("socket")
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        _keep_alive(transport.get_extra_info("socket"))
         return connection
 
     def _tls_arguments(self) -> dict[str, Any]:
@@ -158,3 +159,9 @@ class Line:
     def _not_connected(self, what: str) -> CallError:
         text = f"Connecting to {self._server} {what}. Check url, and that it runs."
         return errors.ConnectionFailed(text, request_sent="no")
+
+
+def _keep_alive(link: socket.socket) -> None:
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):  # not on every system
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE)

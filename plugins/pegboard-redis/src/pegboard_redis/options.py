@@ -39,7 +39,7 @@ class RedisOptions(Options):
     ttl: float | None = Field(default=None, gt=0)
     """Seconds until a value expires, where the call does not say. None is never."""
     timeout: float = Field(default=1.0, gt=0)
-    """Longest wait for the server's answer, in seconds."""
+    """Longest silence of the server while it owes an answer, in seconds."""
     connect_timeout: float = Field(default=1.0, gt=0)
     """Longest time until a connection is ready, in seconds."""
     connections: int = Field(default=1, ge=1)
