@@ -25,6 +25,7 @@ from pegboard import (
     SecretStore,
     Sessions,
     StreamEvent,
+    Tool,
     ToolUse,
     TypedReply,
     TypedRun,
@@ -90,6 +91,15 @@ async def what_is_built_is_typed(board: Pegboard, chats: sync.Pegboard) -> None:
     conversations = board.storage("x", Conversations)
     assert_type(await conversations.latest("a", 2), tuple[Message, ...])
     assert_type(chats.storage("x", sync.Conversations).all("a"), tuple[Message, ...])
+
+
+async def operations_are_typed(board: Pegboard, blocking: sync.Pegboard) -> None:
+    """Tools are tools; of what comes by name nothing is known."""
+    assert_type(board.tools("x", "y.z"), tuple[Tool, ...])
+    assert_type(blocking.tools("x"), tuple[Tool, ...])
+    assert_type(await board.call("x.y", {"a": 1}), Any)
+    assert_type(blocking.call("x.y"), Any)
+    board.tools()  # type: ignore[call-arg]  # must be an error
 
 
 async def llm_is_typed(llm: LLM) -> None:
