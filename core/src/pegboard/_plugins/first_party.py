@@ -21,6 +21,7 @@ PACKAGES: Mapping[str, str] = {
     "redis": "pegboard-redis",
     "postgresql": "pegboard-sql",
     "sql": "pegboard-sql",
+    "slack": "pegboard-slack",
     "cerebras": "pegboard-openai",
     "deepinfra": "pegboard-openai",
     "deepseek": "pegboard-openai",
