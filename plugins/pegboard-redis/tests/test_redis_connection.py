@@ -434,6 +434,23 @@ class TestStrangers:
         assert not connection.is_open
 
 
+def test_other_event_loops_will_do(shared_valkey):
+    """Programs that serve the web often run on uvloop, which has its own transports."""
+    uvloop = pytest.importorskip("uvloop", reason="it is not made for every system")
+
+    async def main():
+        options = RedisOptions(url=shared_valkey.url, prefix=uuid4().hex, timeout=60)
+        store = RedisKeyValue(options, Context("storage.kit", Path("unused")))
+        sums = await asyncio.gather(*(store.incr("key") for _ in range(64)))
+        await store.set("big", BIG)
+        big = await store.get("big")
+        await store.aclose()
+        return sums, big
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) == ([*range(1, 65)], BIG)
+
+
 class TestClosing:
     async def test_closing_ends_what_is_under_way(self, far, proxy):
         """Nobody waits for ever, and nothing is left open."""

@@ -24,8 +24,6 @@ SLOW = "took too long"
 STOPPED = "was stopped, for the storage was closed"
 IDLE = 60
 """Seconds until the system looks after an idle connection, lest others forget it."""
-NEXT_ADDRESS = 0.25
-"""Seconds until a name's next address is tried as well."""
 
 
 class Line:
@@ -117,7 +115,6 @@ class Line:
             make,
             server.host,
             server.port,
-            happy_eyeballs_delay=NEXT_ADDRESS,
             **self._tls_arguments(),
         )
         _keep_alive(transport.get_extra_info("socket"))
