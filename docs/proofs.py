@@ -40,7 +40,7 @@ class Kit:
     @cached_property
     def provider(self) -> str:
         """Which provider it is for."""
-        return str(self.tests.instance["provider"])
+        return str(self.tests.instance.get("provider"))
 
     @cached_property
     def how(self) -> str:

@@ -46,5 +46,5 @@ def test_every_kit_says_what_it_is_of(proofs):
 
     assert len(kits) > len({kit.provider for kit in kits}) >= 6
     for kit in kits:
-        assert kit.provider in names
-        assert kit.tests.against is not None
+        assert kit.provider in names, kit.tests
+        assert kit.tests.against is not None, kit.tests
