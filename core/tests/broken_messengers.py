@@ -191,6 +191,31 @@ class BelongsToALoop(Sound):
         return await super().post_message(channel, text)
 
 
+class SwallowsCancellations(Sound):
+    caught_by = ("test_a_cancelled_post_leaves_nothing",)
+
+    async def post_message(self, channel, text):
+        try:
+            return await super().post_message(channel, text)
+        except asyncio.CancelledError:
+            return self.show(self.find(channel), text)
+
+
+class IsStuckAfterACancellation(Sound):
+    caught_by = ("test_a_cancelled_post_leaves_nothing",)
+
+    is_busy = False
+
+    async def post_message(self, channel, text):
+        if self.is_busy:
+            msg = "busy"
+            raise RuntimeError(msg)
+        self.is_busy = True
+        posted = await super().post_message(channel, text)
+        self.is_busy = False
+        return posted
+
+
 class LeavesATask(Sound):
     caught_by = ("test_nothing_is_left_behind",)
 

@@ -30,6 +30,8 @@ import pytest_asyncio
 from pegboard import Messenger, Pegboard
 from pegboard.errors import InvalidRequest, NotFound
 
+from ._model_kit import nothing
+from .cancellation import cancel_at_every_await
 from .leaks import no_leaks
 from .standard import StandardTests
 
@@ -190,6 +192,19 @@ class MessengerContract(StandardTests):
         shown = read()
 
         assert all(f"[{place}]" in shown for place in ("here", "there", "elsewhere"))
+
+    async def test_a_cancelled_post_leaves_nothing(
+        self, board: Pegboard, channel: str, read: Read
+    ) -> None:
+        """Wherever it is cancelled, it stops, and the next one is posted."""
+        async with no_leaks(), board:
+            messenger = board.integration("kit", Messenger)
+            await cancel_at_every_await(
+                lambda: messenger.post_message(channel, "[cancelled]"), nothing
+            )
+            await messenger.post_message(channel, "[next]")
+
+            assert "[next]" in read()
 
     async def test_nothing_is_left_behind(self, board: Pegboard, channel: str) -> None:
         """When the board closes, connections and tasks are gone."""
