@@ -124,7 +124,7 @@ async def test_closed_idle_connection_costs_no_call(make_store, server):
 
 async def test_outage_leaves_nothing_behind(make_store, server):
     """Attempts that failed leave no socket and no task."""
-    store = make_store(server.url, **BRIEF)
+    store = make_store(server.url, timeout=60, connect_timeout=0.5)
     async with no_leaks():
         server.pause()
         for _ in range(3):

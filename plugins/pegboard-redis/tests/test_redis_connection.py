@@ -195,6 +195,19 @@ class TestLoss:
         assert await far.get("key") == 1
         assert await far.get("key3") == 1
 
+    async def test_connection_that_is_lost_at_once_had_taken_nothing(self, far, proxy):
+        """Before the server has said hello, no call has left."""
+        proxy.to_client.hold()
+        calls = start(*(far.incr("key") for _ in range(5)))
+        await proxy.to_server.next_chunk()
+        proxy.reset()
+        failed = await outcomes(calls)
+        proxy.to_client.pass_on()
+
+        assert {type(error) for error in failed} == {errors.ConnectionFailed}
+        assert {error.request_sent for error in failed} == {"no"}
+        assert await far.incr("key") == 1
+
     async def test_what_had_not_left_is_known_not_to_be_done(self, far, proxy):
         """Commands behind a full connection fail as not sent, and have no effect."""
         await far.set("key", 0)
@@ -405,6 +418,7 @@ class TestStrangers:
 
         assert caught.value.address == "storage.kit"
         assert isinstance(caught.value, errors.ConnectionFailed | errors.InvalidReply)
+        assert caught.value.request_sent == "no"
 
     async def test_answer_that_nobody_asked_for_ends_the_connection(self, make_store):
         """Rather no answer than one of somebody else's."""

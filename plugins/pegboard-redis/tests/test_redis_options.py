@@ -152,12 +152,17 @@ class TestSecrets:
         assert SECRET not in text
         assert QUOTED not in text
 
-    async def test_secrets_are_not_in_a_refusal(self, start_server):
-        """A server that refuses the password is not quoted."""
-        server = start_server("--requirepass", "other")
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--requirepass", "other"), ("--rename-command", "AUTH", "")],
+        ids=["other password", "no such command"],
+    )
+    async def test_secrets_are_not_in_a_refusal(self, start_server, arguments):
+        """A server that refuses the password is not quoted, though it quotes us."""
+        server = start_server(*arguments)
         section = {"provider": "redis", "url": server.url, "password": SECRET}
         async with Pegboard.isolated({"storage": {"kit": section}}) as board:
-            with pytest.raises(errors.Authentication) as caught:
+            with pytest.raises(errors.CallError, match="refused") as caught:
                 await board.storage("kit", KeyValue).get("key")
         error = caught.value
         shown = [error, error.__cause__, error.__context__]
