@@ -19,7 +19,12 @@ class Posted:
 
 @contract(family="integrations", version=1, embedded="console")
 class Messenger(Protocol):
-    """Something that shows messages to people."""
+    """
+    Something that shows messages to people.
+
+    Nothing in a text is obeyed: it calls nobody, and hides no address behind words. A
+    channel that does not exist is ``NotFound``, which names it.
+    """
 
     @operation(repeatable=False)
     async def post_message(self, channel: str, text: str) -> Posted:

@@ -86,7 +86,7 @@ class MessengerContract(StandardTests):
     async def test_a_text_is_shown_as_it_is(
         self, messenger: Messenger, channel: str, read: Read, text: str
     ) -> None:
-        """People see what was said, letter by letter; nothing in it is obeyed."""
+        """People see what was said, and nothing in it is obeyed."""
         await messenger.post_message(channel, text)
 
         assert text in read()
