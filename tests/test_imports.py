@@ -19,7 +19,7 @@ PACKAGE = Path(pegboard.__file__).parent
 # A module imports from its own row or from rows above. A new one needs a place here.
 LINE = (
     {"deadline", "errors", "event_loops", "options", "policy"},
-    {"_docstring", "_gather", "_log", "_suggest"},
+    {"_docstring", "_gather", "_log", "_single_flight", "_suggest", "_waiting"},
     {"contracts"},
     {"descriptors", "draft", "http", "observers", "prices", "schema"},
     {
@@ -31,8 +31,8 @@ LINE = (
         "stats",
         "tools",
     },
-    {"_documents", "_message_json", "_namespace"},
-    {"_conversations", "_sessions"},
+    {"_documents", "_file_lock", "_message_json", "_namespace"},
+    {"_cache", "_conversations", "_locks", "_sessions"},
     {"_accounts"},
     {"_plugins", "_policy", "_settings", "health"},
     {"_burn", "_call_rows"},

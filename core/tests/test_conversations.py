@@ -212,6 +212,10 @@ async def test_messages_are_forgotten_after_their_ttl(store, clock):
     assert await chats.all("a") == (user("b"),)
     await chats.append("a", user("c"))
     assert await chats.all("a") == (user("b"), user("c"))
+    for text in "defg":  # longer than what was counted first would be remembered
+        clock.advance(80)
+        await chats.append("a", user(text))
+        assert (await chats.latest("a", 2))[-1] == user(text)
     clock.advance(10_000)
 
     assert (await store.scan()).keys == ()

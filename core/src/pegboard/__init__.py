@@ -12,22 +12,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._board import Pegboard as Pegboard
+    from ._cache import Cache as Cache
     from ._conversations import Conversations as Conversations
     from ._document_shape import Index as Index
     from ._document_shape import Key as Key
     from ._documents import Document as Document
     from ._documents import DocumentPage as DocumentPage
     from ._documents import Documents as Documents
+    from ._file_lock import file_lock as file_lock
     from ._gather import Gathering as Gathering
     from ._gather import Outcome as Outcome
     from ._gather import gather as gather
     from ._llm import LLM as LLM
+    from ._locks import Lease as Lease
+    from ._locks import Locks as Locks
     from ._log import enable_logging as enable_logging
     from ._output import TypedReply as TypedReply
     from ._run import Run as Run
     from ._run import TypedRun as TypedRun
     from ._run_stream import RunStream as RunStream
     from ._sessions import Sessions as Sessions
+    from ._single_flight import SingleFlight as SingleFlight
     from ._stream import ReplyStream as ReplyStream
     from ._stream import TypedStream as TypedStream
     from ._toolbox import ToolUse as ToolUse
@@ -126,6 +131,7 @@ _AUDIO = (
 _DOCUMENTS = "Collection DocumentStore IndexedField Range StoredDocument StoredPage"
 _HOME = {
     "Pegboard": "_board",
+    "Cache": "_cache",
     "Conversations": "_conversations",
     **dict.fromkeys(("Index", "Key"), "_document_shape"),
     **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_documents"),
@@ -135,7 +141,10 @@ _HOME = {
     **dict.fromkeys(("Run", "TypedRun"), "_run"),
     "RunStream": "_run_stream",
     **dict.fromkeys(("ReplyStream", "TypedStream"), "_stream"),
+    "file_lock": "_file_lock",
+    **dict.fromkeys(("Lease", "Locks"), "_locks"),
     "Sessions": "_sessions",
+    "SingleFlight": "_single_flight",
     "ToolUse": "_toolbox",
     "make_tool": "tools",
     "enable_logging": "_log",

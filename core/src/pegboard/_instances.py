@@ -54,6 +54,7 @@ class Instances:
         self._fetched = fetched
         self._observers = observers
         self._made: dict[str, Instance] = {}
+        self._built: dict[tuple[str, object], Any] = {}
         self._lock = RLock()
         self._is_closed = False
 
@@ -97,13 +98,21 @@ class Instances:
         ground = getattr(made, "__built_on__", None)
         if ground is not None:
             _check_brackets(made, contract)
-            return made(self.handle(family, name, ground), *get_args(contract))
+            handle = self.handle(family, name, ground)
+            return self._built_on(handle, f"{family}.{name}", made, contract)
         info = contract_info(contract)
         if info.family != family:
             msg = f"{info.name} is a contract of {info.family}, not of {family}."
             raise SettingsError(Problem(f"{family}.{name}", msg))
         instance = self.get(f"{family}.{name}", info)
         return instance.parts.get(info.name, instance.handle)
+
+    def _built_on(self, handle: Any, address: str, made: Any, contract: object) -> Any:
+        """Return what is made of *handle*: the same for all who ask for the same."""
+        with self._lock:
+            if (address, contract) not in self._built:
+                self._built[address, contract] = made(handle, *get_args(contract))
+            return self._built[address, contract]
 
     def secrets(self) -> list[str]:
         """Return the secrets of all that was made."""

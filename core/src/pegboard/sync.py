@@ -18,6 +18,7 @@ import functools
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from contextlib import contextmanager
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -36,9 +37,11 @@ from typing_extensions import TypeForm, Unpack
 from . import (
     _batches,
     _board,
+    _cache,
     _conversations,
     _documents,
     _llm,
+    _locks,
     _run_stream,
     _sessions,
     _stream,
@@ -335,6 +338,73 @@ class Conversations(Blocking):
     clear = blocking(_conversations.Conversations.clear)
 
 
+class Lease(Blocking):
+    """A lock that is held; see ``pegboard.Lease``."""
+
+    _original: _locks.Lease
+
+    renew = blocking(_locks.Lease.renew)
+    release = blocking(_locks.Lease.release)
+
+    @property
+    def name(self) -> str:
+        """The name of the lock."""
+        return self._original.name
+
+    @property
+    def token(self) -> int:
+        """Higher than that of all who held the lock before."""
+        return self._original.token
+
+
+@twin_of(_locks.Locks)
+class Locks(Blocking):
+    """Locks by name; see ``pegboard.Locks``."""
+
+    _original: _locks.Locks
+
+    def acquire(
+        self, name: str, *, wait: float = 30.0, ttl: float | None = None
+    ) -> Lease:
+        """Return the lease of the lock *name*, which the caller releases."""
+        lease = self._portal.call(self._original.acquire(name, wait=wait, ttl=ttl))
+        return Lease(lease, self._portal)
+
+    @contextmanager
+    def hold(
+        self, name: str, *, wait: float = 30.0, ttl: float | None = None
+    ) -> Iterator[Lease]:
+        """Hold the lock *name* in a ``with`` block."""
+        call, held = self._portal.call, self._original.hold(name, wait=wait, ttl=ttl)
+        lease = Lease(call(held.__aenter__()), self._portal)
+        try:
+            yield lease
+        except BaseException as error:
+            call(held.__aexit__(type(error), error, error.__traceback__))
+            raise
+        call(held.__aexit__(None, None, None))
+
+
+@twin_of(_cache.Cache)
+class Cache(Blocking):
+    """What takes long to make, kept for a while; see ``pegboard.Cache``."""
+
+    _original: _cache.Cache
+
+    get = blocking(_cache.Cache.get)
+    delete = blocking(_cache.Cache.delete)
+
+    def get_or_make(
+        self, name: str, make: Callable[[], Any], *, ttl: float | None = None
+    ) -> Any:
+        """Return what is kept under *name*, or what *make* returns, in a thread."""
+
+        async def made() -> Any:
+            return await asyncio.to_thread(make)
+
+        return self._portal.call(self._original.get_or_make(name, made, ttl=ttl))
+
+
 TWINS = (
     KeyValue,
     Blobs,
@@ -345,6 +415,8 @@ TWINS = (
     Documents,
     Sessions,
     Conversations,
+    Locks,
+    Cache,
     Messenger,
     SecretStore,
 )
