@@ -111,6 +111,14 @@ async def test_refused_then_accepted(make_store, server):
         assert await store.set("key", 1)
 
 
+@pytest.mark.parametrize("host", ["x" * 70, "a..b"])
+async def test_host_that_is_none_is_told(make_store, host):
+    """A name that leads nowhere, or cannot be one, is an error like any other."""
+    with pytest.raises(errors.ConnectionFailed, match="Check url") as caught:
+        await make_store(f"redis://{host}").get("key")
+    assert caught.value.request_sent == "no"
+
+
 async def test_closed_idle_connection_costs_no_call(make_store, server):
     """A connection that ended while nobody used it is replaced without an error."""
     store = make_store(server.url)

@@ -227,6 +227,18 @@ class TestLoss:
         assert (await far.scan("small")).keys == ()
         assert await far.set("small0", 1)
 
+    async def test_server_that_only_listens_is_lost(self, far, proxy):
+        """One that will say nothing more is left, whatever it might still take."""
+        await far.get("key")
+        proxy.to_server.hold()
+        calls = start(*(far.set(f"big{n}", BIG) for n in range(4)))
+        await arrivals(proxy.to_server)
+        proxy.to_client.end()
+        failed = await asyncio.wait_for(outcomes(calls), 30)
+        proxy.to_server.pass_on()
+
+        assert {type(error) for error in failed} == {errors.ConnectionFailed}
+
     async def test_histories_are_linearizable_though_connections_break(
         self, make_store, proxy
     ):
@@ -466,19 +478,42 @@ def test_other_event_loops_will_do(shared_valkey):
 
 
 class TestClosing:
-    async def test_closing_ends_what_is_under_way(self, far, proxy):
-        """Nobody waits for ever, and nothing is left open."""
+    async def test_closing_waits_for_what_is_under_way(self, far, proxy):
+        """Who has asked before gets an answer, and nothing is left open."""
+        await far.incr("key")
         async with no_leaks():
-            await far.set("key", 1)
-            proxy.to_client.hold()
-            calls = start(*(far.get("key") for _ in range(5)))
-            await arrivals(proxy.to_client)
             await far.aclose()
-            failed = await outcomes(calls)
+            await far.get("key")
+            proxy.to_client.hold()
+            calls = start(*(far.incr("key") for _ in range(5)), far.aclose())
+            await arrivals(proxy.to_client)
+            assert not any(call.done() for call in calls)
             proxy.to_client.pass_on()
+            *sums, _ = await asyncio.gather(*calls)
+            assert sums == [2, 3, 4, 5, 6]
 
-        assert {type(error) for error in failed} == {errors.ConnectionFailed}
-        assert "closed by this program" in str(failed[0])
+    async def test_closing_waits_for_nobody_who_gave_up(self, far, proxy):
+        """Answers that nobody wants hold up nothing."""
+        await far.get("key")
+        proxy.to_client.hold()
+        (reading,) = start(far.get("key"))
+        await arrivals(proxy.to_client)
+        reading.cancel()
+        await asyncio.wait([reading])
+        await far.aclose()
+
+    def test_closing_is_bounded(self, shared_valkey):
+        """A server that is silent is not waited for longer than ever."""
+
+        async def use(store, proxy):
+            await store.get("key")
+            proxy.to_client.swallow()
+            reading, closing = start(store.get("key"), store.aclose())
+            failed, _ = await outcomes([reading, closing])
+            assert isinstance(failed, errors.Timeout)
+            assert asyncio.get_running_loop().time() == pytest.approx(10)
+
+        run_virtual(use, shared_valkey)
 
     async def test_closing_stops_connecting(self, far, proxy):
         """Those who wait for a connection are told."""

@@ -78,6 +78,12 @@ class Connection(asyncio.Protocol):
         return answer
 
     async def aclose(self) -> None:
+        """Close it when all who wait have their answers, or the server is silent."""
+        self.is_open = False
+        self._leave()
+        await self._end
+
+    async def stop(self) -> None:
         """Close it at once, whatever is under way."""
         self._break(CLOSED)
         await self._end
@@ -96,6 +102,8 @@ class Connection(asyncio.Protocol):
                 self._hand_out(reply)
         except ProtocolError:
             self._break(FOREIGN)
+        if not self.is_open:
+            self._leave()
 
     def pause_writing(self) -> None:
         """Keep commands here: more than enough are waiting for the network."""
@@ -105,6 +113,10 @@ class Connection(asyncio.Protocol):
         """Let the commands go that were kept."""
         self._is_full = False
         self._flush()
+
+    def eof_received(self) -> None:
+        """Leave a server that will say nothing more."""
+        self._break(LOST)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait."""
@@ -178,8 +190,13 @@ class Connection(asyncio.Protocol):
         before, self._backlog = self._backlog, self._transport.get_write_buffer_size()
         return self._backlog not in {0, before}
 
+    def _leave(self) -> None:
+        waiting = (*self._awaited, *self._unsent)
+        if all(answer.done() for answer, _ in waiting):
+            self._break(CLOSED)
+
     def _break(self, failure: tuple[type[CallError], str]) -> None:
-        if self.is_open:
+        if not self._transport.is_closing():
             self.is_open = False
             self._failure = failure
             self._transport.abort()

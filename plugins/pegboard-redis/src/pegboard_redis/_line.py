@@ -63,7 +63,7 @@ class Line:
         return await connection.send(*command)
 
     async def aclose(self) -> None:
-        """Close the connection, or stop making it."""
+        """Close the connection when it has done its work, or stop making it."""
         if self._connecting:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
@@ -97,7 +97,7 @@ class Line:
                 return await self._greeted(await self._reached())
         except (TimeoutError, errors.Timeout):
             raise self._not_connected(SLOW) from None
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a host's name
             reason = f"failed: {error}"
             raise self._not_connected(reason) from error
 
@@ -131,12 +131,12 @@ class Line:
         try:
             await asyncio.gather(*[connection.send(*one) for one in self._greeting()])
         except ReplyError as error:
-            await connection.aclose()
+            await connection.stop()
             server = self._server
             hide = bool(server.username or server.password)
             raise refused_handshake(error, str(server), hide=hide) from None
         except BaseException as error:
-            await connection.aclose()
+            await connection.stop()
             if isinstance(error, errors.CallError):
                 error.request_sent = "no"  # of what the connection is for
             raise

@@ -52,7 +52,7 @@ class Server:
                 password=_unquoted(parts.password),
             )
         except ValueError:
-            msg = f"it is not of the form {SHAPES}"
+            msg = f"it is not of the form {SHAPES}, each part percent-encoded"
             raise ValueError(msg) from None
 
 
