@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from _ways import surroundings
+
 SIZES, ROUNDS = (10, 60, 300), 15
 # Each measures itself, after Python has started: once with its import, then warm.
 SCAN = """
@@ -50,8 +52,10 @@ def install(folder: Path, number: int) -> None:
 def milliseconds(way: str, path: str) -> tuple[float, float]:
     """Return the CPU time of the first scan with its import, and of a later one."""
     command = [sys.executable, "-S", "-c", f"import sys; sys.path += {path}\n{way}"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    cold, warm, found = printed.split()
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=surroundings()
+    )
+    cold, warm, found = done.stdout.split()
     assert int(found) > 0, way
     return float(cold), float(warm)
 

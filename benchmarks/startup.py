@@ -7,6 +7,8 @@ import sys
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 
+from _ways import surroundings
+
 ROUNDS = 21
 BARE = "`python -c pass`"
 PLUGGY = "`import pluggy`"
@@ -38,7 +40,7 @@ def cpu_milliseconds(arguments: tuple[str, ...]) -> float:
     """Return what a process with these *arguments* costs, the system's part too."""
     before = getrusage(RUSAGE_CHILDREN)
     command = [sys.executable, *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=surroundings())
     after = getrusage(RUSAGE_CHILDREN)
     user = after.ru_utime - before.ru_utime
     return (user + after.ru_stime - before.ru_stime) * 1000
