@@ -265,6 +265,33 @@ class TestLoss:
         assert unanswered > 20
 
 
+async def test_histories_are_linearizable_though_the_server_is_killed(
+    make_store, start_server
+):
+    """What a server acknowledged that writes to disk at once is there afterwards."""
+    chance = random.Random(5)  # noqa: S311 - no secret
+    server = start_server("--appendonly", "yes", "--appendfsync", "always")
+    stores = [make_store(server.url, prefix="history:") for _ in range(4)]
+    unanswered = 0
+    for round_ in range(15):
+        playing = start(
+            *(
+                play(store, f"{round_}", f"{n}", chance)
+                for n, store in enumerate(stores)
+            )
+        )
+        for _ in range(chance.randrange(5, 25)):
+            await asyncio.sleep(0)
+        server.kill()
+        calls = [call for one in await asyncio.gather(*playing) for call in one]
+        server.start()
+        calls += await play(stores[0], f"{round_}", "last", chance)
+        unanswered += sum(not call.answered for call in calls)
+        assert is_linearizable(calls), calls
+
+    assert unanswered
+
+
 async def play(store, key, name, chance):
     """Call the register *key* a few times; return what came of it."""
     calls, seen = [], None
