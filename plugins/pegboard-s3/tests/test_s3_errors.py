@@ -158,3 +158,18 @@ async def test_what_something_else_stored_has_no_digest(shared_server, open_stor
     assert blob.sha256 is None
     assert await store.get("key") == b"content"
     assert (await store.list()).keys == ("key",)
+
+
+@pytest.mark.parametrize(("keep_alive", "is_kept"), [(0, False), (60, True)])
+async def test_idle_connection_stays_as_the_policy_says(
+    faults, open_store, keep_alive, is_kept
+):
+    """Closed at once, or there for the next call."""
+    store = open_store(faults.url, {**ONCE, "keep_alive": keep_alive})
+    for _ in range(2):
+        faults.respond(stored())
+        await store.put("key", b"content")
+        if not is_kept:
+            await faults.all_left()
+
+    assert len(faults._connections) <= 1

@@ -38,12 +38,14 @@ from ._convert import (
     version_of,
 )
 from ._errors import KNOWN, is_missing_bucket, translated
+from ._running_digest import RunningDigest
 from ._upload import Upload, complete
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from obstore import GetResult
+    from obstore.store import ClientConfig
     from pegboard import Context
     from pegboard.contracts.blobs import Content
 
@@ -151,17 +153,17 @@ class S3Blobs:
         if result is None:
             return
         first, last = result.range
-        expected, digest, left = _expected(result), hashlib.sha256(), last - first
+        left, check = last - first, RunningDigest(_expected(result))
         pieces = aiter(result.stream(min_chunk_size=CHUNK))
-        while left:
-            with self._errors():
-                piece = bytes(await anext(pieces, b""))
-            left -= len(piece)
-            if expected:
-                await in_thread(digest.update, piece)
-            if not piece or (expected and not left and digest.hexdigest() != expected):
-                raise damaged(key)
-            yield piece
+        async with check:
+            while left:
+                with self._errors():
+                    piece = bytes(await anext(pieces, b""))
+                left -= len(piece)
+                await check.add(piece)
+                if not piece or (not left and not await check.is_met()):
+                    raise damaged(key)
+                yield piece
 
     async def stat(self, key: str, *, version: str | None = None) -> Blob | None:
         """Return what is known of the blob *key*, or None if there is none."""
@@ -314,15 +316,24 @@ def _make_store(options: S3Options, context: Context) -> S3Store:
         virtual_hosted_style_request=not (
             options.endpoint is not None if in_path is None else in_path
         ),
-        client_options={
-            "allow_http": (options.endpoint or "").startswith("http:"),
-            "connect_timeout": timedelta(seconds=min(context.connect_timeout, 3600)),
-            "read_timeout": timedelta(seconds=options.timeout),
-            # Of a whole request; how long a call may take is for the policy to say.
-            "timeout": timedelta(days=1),
-        },
+        client_options=_client_options(options, context),
         retry_config={"max_retries": 0},
     )
+
+
+def _client_options(options: S3Options, context: Context) -> ClientConfig:
+    config: ClientConfig = {
+        "allow_http": (options.endpoint or "").startswith("http:"),
+        "connect_timeout": timedelta(seconds=min(context.connect_timeout, 3600)),
+        "read_timeout": timedelta(seconds=options.timeout),
+        # Of a whole request; how long a call may take is for the policy to say.
+        "timeout": timedelta(days=1),
+    }
+    if context.keep_alive == 0:
+        config["pool_max_idle_per_host"] = "0"
+    elif context.keep_alive is not None:
+        config["pool_idle_timeout"] = timedelta(seconds=min(context.keep_alive, 86400))
+    return config
 
 
 def _final(error: CallError, key: str, content: Content) -> CallError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,17 @@ from tempfile import NamedTemporaryFile, gettempdir
 from typing import TYPE_CHECKING, Any, Self
 
 from pegboard.contracts.blob_content import in_thread, is_whole, pieces
-from pegboard.errors import Unavailable
+from pegboard.contracts.blobs import CHUNK
+from pegboard.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from io import FileIO
 
     from pegboard.contracts.blobs import Buffer, Content
+
+READS = 16
+"""Chunks that one turn in a thread reads: a cancelled call waits for no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +38,48 @@ async def complete(content: Content, most: int) -> AsyncIterator[Upload]:
     """
     Give all of *content*, in memory if it has up to *most* bytes.
 
-    A longer file is read twice. A longer stream goes into a temporary file.
+    A file is read twice. A longer stream goes into a temporary file.
     """
     if is_whole(content):
         whole = bytes(content)  # type: ignore[arg-type]  # it is whole
         digest = await in_thread(_digest, whole)
         yield Upload(whole, len(whole), digest)
-        return
-    with _Spool(content, most) as spool:
-        async with pieces(content) as read:
-            async for piece in read:
-                await in_thread(_add, spool, piece)
-        yield spool.upload()
+    elif isinstance(content, os.PathLike):
+        yield await _of_file(Path(content))
+    else:
+        with _Spool(most) as spool:
+            async with pieces(content) as read:
+                async for piece in read:
+                    await in_thread(_add, spool, piece)
+            yield spool.upload()
+
+
+async def _of_file(path: Path) -> Upload:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            while read := await in_thread(_update, digest, file):
+                size += read
+    except OSError as error:
+        msg = f"The content cannot be read: {type(error).__name__}: {error}."
+        raise InvalidRequest(msg, request_sent="no") from error
+    return Upload(path, size, digest.hexdigest())
+
+
+def _update(digest: hashlib._Hash, file: FileIO) -> int:
+    """Add to *digest* what comes next in *file*; return how many bytes that was."""
+    read = 0
+    for _ in range(READS):
+        piece = file.read(CHUNK)
+        digest.update(piece)
+        read += len(piece)
+    return read
 
 
 class _Spool:
     """Where pieces are gathered."""
 
-    def __init__(self, content: Content, most: int) -> None:
-        self._path = Path(content) if _is_path(content) else None  # type: ignore[arg-type]  # it is one
+    def __init__(self, most: int) -> None:
         self._most = most
         self._start = bytearray()
         self._size = 0
@@ -69,16 +98,15 @@ class _Spool:
         self._size += len(piece)
         if self._size <= self._most:
             self._start += piece
-        elif self._path is None:
+        else:
             self._spill(piece)
 
     def upload(self) -> Upload:
-        if self._size <= self._most:
-            return Upload(bytes(self._start), self._size, self._digest.hexdigest())
-        if self._file is not None:
-            self._file.flush()
-        path = self._path or Path(self._file.name)
-        return Upload(path, self._size, self._digest.hexdigest())
+        digest = self._digest.hexdigest()
+        if self._file is None:
+            return Upload(bytes(self._start), self._size, digest)
+        self._file.flush()
+        return Upload(Path(self._file.name), self._size, digest)
 
     def _spill(self, piece: Buffer) -> None:
         if self._file is None:
@@ -93,10 +121,6 @@ def _add(spool: _Spool, piece: Buffer) -> None:
     except OSError as error:
         msg = f"{gettempdir()} cannot hold the content until it is sent: {error}."
         raise Unavailable(msg, request_sent="no") from error
-
-
-def _is_path(content: object) -> bool:
-    return hasattr(content, "__fspath__")
 
 
 def _digest(whole: bytes) -> str:
