@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._gather import Gathering as Gathering
     from ._gather import Outcome as Outcome
     from ._gather import gather as gather
+    from ._json_database import JsonDatabase as JsonDatabase
     from ._llm import LLM as LLM
     from ._locks import Lease as Lease
     from ._locks import Locks as Locks
@@ -132,6 +133,7 @@ _DOCUMENTS = "Collection DocumentStore IndexedField Range StoredDocument StoredP
 _HOME = {
     "Pegboard": "_board",
     "Cache": "_cache",
+    "JsonDatabase": "_json_database",
     "Conversations": "_conversations",
     **dict.fromkeys(("Index", "Key"), "_document_shape"),
     **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_documents"),

@@ -40,6 +40,7 @@ from . import (
     _cache,
     _conversations,
     _documents,
+    _json_database,
     _llm,
     _locks,
     _run_stream,
@@ -338,6 +339,18 @@ class Conversations(Blocking):
     clear = blocking(_conversations.Conversations.clear)
 
 
+@twin_of(_json_database.JsonDatabase)
+class JsonDatabase(Blocking):
+    """JSON by name, read and changed in parts; see ``pegboard.JsonDatabase``."""
+
+    read = blocking(_json_database.JsonDatabase.read)
+    write = blocking(_json_database.JsonDatabase.write)
+    append = blocking(_json_database.JsonDatabase.append)
+    update = blocking(_json_database.JsonDatabase.update)
+    delete = blocking(_json_database.JsonDatabase.delete)
+    scan = blocking(_json_database.JsonDatabase.scan)
+
+
 class Lease(Blocking):
     """A lock that is held; see ``pegboard.Lease``."""
 
@@ -415,6 +428,7 @@ TWINS = (
     Documents,
     Sessions,
     Conversations,
+    JsonDatabase,
     Locks,
     Cache,
     Messenger,
