@@ -359,5 +359,7 @@ def run(way: str, *arguments: str) -> Any:
         env=surroundings(),
     )
     if done.returncode:
-        return done.stderr.strip().splitlines()[-1]
+        return (done.stderr.strip() or f"it ended by {done.returncode}").splitlines()[
+            -1
+        ]
     return json.loads(done.stdout.strip().splitlines()[-1])
