@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,18 +55,21 @@ class Server:
             "dir": self.folder,
         }
         given = [text for key, value in options.items() for text in (f"--{key}", value)]
-        self.process = subprocess.Popen(
-            [self.binary, *map(str, given), *self.arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if "eady to accept connections" in line:
-                return
-        pytest.fail("".join(lines))
+        # Into a file: a pipe that nobody reads would stop it some day.
+        with Path(self.folder, "log").open("a") as log:
+            command = [self.binary, *map(str, given), *self.arguments]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        while not self.answers():
+            if self.process.poll() is not None:
+                pytest.fail(Path(self.folder, "log").read_text())
+            time.sleep(0.005)
+
+    def answers(self):
+        """Return whether it is there, and done with reading what it had kept."""
+        try:
+            return "LOADING" not in str(self.call("PING"))
+        except OSError:
+            return False
 
     def kill(self):
         """End it as nothing can prevent."""
@@ -88,7 +92,9 @@ class Server:
         with socket.create_connection((self.host, self.port)) as link:
             link.sendall(hiredis.pack_command(command))
             while (reply := reader.gets()) is False:
-                reader.feed(link.recv(65536))
+                if not (chunk := link.recv(65536)):
+                    raise ConnectionError
+                reader.feed(chunk)
         return reply
 
     def connections(self):
