@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from pegboard import Collection, DocumentStore, IndexedField, KeyValue, Pegboard, Range
@@ -12,6 +15,8 @@ from pegboard.testing.documents import (
     DocumentStoreContract,
     PersistentDocumentStoreContract,
 )
+
+WORKER = Path(__file__).with_name("document_worker.py")
 
 
 class TestMemory(DocumentStoreContract):
@@ -104,3 +109,20 @@ async def test_fields_that_differ_in_case_are_apart(board):
 
         assert (await store.find_documents(both, {"Age": 1, "age": 2})).documents
         assert not (await store.find_documents(both, {"Age": 2})).documents
+
+
+def test_processes_count_exactly(path):
+    """Four processes of eight tasks make one file, its indexes, and no lost update."""
+    command = [sys.executable, str(WORKER), str(path), "8", "5"]
+    workers = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    printed = [worker.communicate()[0].split() for worker in workers]
+
+    assert [worker.returncode for worker in workers] == [0] * 4
+    assert sorted(int(number) for words in printed for number in words) == [
+        *range(1, 4 * 8 * 5 + 1)
+    ]
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert ("document_number_" + b"count".hex(),) in tables

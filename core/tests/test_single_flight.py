@@ -284,6 +284,15 @@ async def test_deleted_value_is_made_again(cache):
     assert (await cache.get_or_make("a", make))["made"] == 2
 
 
+@pytest.mark.parametrize("name", ["", None, "\ud800"])
+async def test_bad_name_is_refused(cache, name):
+    """That is no failure of the store."""
+    with pytest.raises(errors.InvalidRequest):
+        await cache.get(name)
+    with pytest.raises(errors.InvalidRequest):
+        await cache.get_or_make(name, Maker())
+
+
 async def test_errors_are_not_kept(cache):
     """Who asks again, tries again."""
 
