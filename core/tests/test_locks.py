@@ -150,6 +150,23 @@ def test_lost_lease_is_told(run):
     run(check)
 
 
+@pytest.mark.parametrize("kept", [5, "text", [], None, {"a": 1}])
+def test_what_others_wrote_is_no_lease(run, kept):
+    """It is left alone, and whoever wrote it there has the lock."""
+
+    async def check(store):
+        locks = Locks(store)
+        lease = await locks.acquire("a")
+        await store.set("lock:a", kept)
+
+        assert await lease.release() is False
+        assert await store.get("lock:a", "gone") == kept
+        with pytest.raises(errors.Timeout):
+            await locks.acquire("a", wait=0)
+
+    run(check)
+
+
 def test_error_in_the_block_releases(run):
     """What goes wrong under the lock comes out as it is."""
 

@@ -208,20 +208,23 @@ async def test_what_is_no_json_is_no_session(clock, logged):
     """The same holds for what cannot even be decoded."""
 
     class Broken:
-        async def get(self, key):
+        async def get_entry(self, key):
             del key
             raise errors.InvalidReply(NOT_JSON)
 
-    assert await Sessions(Broken(), clock=clock).get("secret-id") is None
-    assert len(logged) == 1
-    assert "secret-id" not in logged[0]
+    sessions = Sessions(Broken(), clock=clock)
+    assert await sessions.get("secret-id") is None
+    assert await sessions.touch("secret-id") is False
+    assert await sessions.update("secret-id", {"a": 1}) is None
+    assert len(logged) == 3
+    assert not any("secret-id" in line for line in logged)
 
 
 async def test_errors_of_the_store_are_told(clock):
     """A store that is away is not a user who is not there."""
 
     class Away:
-        async def get(self, key):
+        async def get_entry(self, key):
             del key
             raise errors.Unavailable(AWAY)
 

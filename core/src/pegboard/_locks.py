@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from ._namespace import Namespace
 from ._waiting import wait_for
@@ -55,12 +56,16 @@ class Lease:
     async def release(self) -> bool:
         """Let others have the lock; return whether it was held until now."""
         entry = await self._store.get_entry(self._key)
-        if entry is None or entry.value[0] != self._mark:
+        if entry is None or not self._is_behind(entry.value):
             return False
         try:
             return await self._store.delete(self._key, if_version=entry.version)
         except Conflict:
             return False
+
+    def _is_behind(self, kept: Any) -> bool:
+        """Tell whether this lease wrote what is *kept*, with whatever token."""
+        return isinstance(kept, list) and kept[:1] == [self._mark]
 
 
 @built_on(KeyValue)

@@ -12,7 +12,7 @@ from typing import Any
 from ._log import Log
 from ._namespace import Namespace
 from .contracts.declare import built_on
-from .contracts.key_value import KeyPage, KeyValue, checked_ttl
+from .contracts.key_value import Entry, KeyPage, KeyValue, checked_ttl
 from .errors import Conflict, InvalidReply, InvalidRequest
 
 MOST_TRIES = 100
@@ -85,8 +85,8 @@ class Sessions:
         """
         key = self._keys.key(session_id)
         for _ in range(MOST_TRIES):
-            entry = await self._store.get_entry(key)
-            found = None if entry is None else self._readable(entry.value, session_id)
+            entry = await self._entry(key, session_id)
+            found = self._readable(entry and entry.value, session_id)
             if entry is None or found is None:
                 return None
             old = {n: v for n, v in found["values"].items() if n != "last_activity"}
@@ -128,8 +128,12 @@ class Sessions:
         return await self._keys.scan(self._store, limit=limit, cursor=cursor)
 
     async def _read(self, key: str, session_id: str) -> dict[str, Any] | None:
+        entry = await self._entry(key, session_id)
+        return self._readable(entry and entry.value, session_id)
+
+    async def _entry(self, key: str, session_id: str) -> Entry | None:
         try:
-            return self._readable(await self._store.get(key), session_id)
+            return await self._store.get_entry(key)
         except InvalidReply as error:
             self._complain(session_id, type(error).__name__)
             return None
