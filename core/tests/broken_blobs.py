@@ -117,6 +117,10 @@ class MetadataBySuffix(Sound):
         )
 
 
+class MetadataIsAnAlias(MetadataBySuffix):
+    caught_by = ("test_known_metadata_is_a_copy",)
+
+
 class MetadataStays(MetadataBySuffix):
     caught_by = ("test_new_content_has_its_own_metadata",)
 

@@ -106,7 +106,7 @@ class BlobFolder:
         file.path.replace(path)
 
     def settle(self, key: str) -> None:
-        """Have the renaming survive a power cut, too."""
+        """Have what was renamed or removed survive a power cut as it is."""
         if not self._sync or sys.platform == "win32":
             return
         for folder in (self._blobs / path_of(key)).parents:

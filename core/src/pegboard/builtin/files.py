@@ -194,6 +194,7 @@ class FileBlobs:
             await in_thread(self._prepare)
             async with self._alone():
                 self._folder.delete(key)
+            await in_thread(self._folder.settle, key)
 
     async def versions(self, key: str) -> Sequence[Blob]:
         """Return all versions of *key* that there are, the newest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,7 +80,7 @@ class MemoryBlobs:
                 self._check(key, if_version)
             kept = self._stored.get(key, [])
             self._stored[key] = [_Stored(blob, whole), *kept][: self._most]
-        return blob
+        return _copied(blob)
 
     async def get(
         self,
@@ -111,7 +112,7 @@ class MemoryBlobs:
     async def stat(self, key: str, *, version: str | None = None) -> Blob | None:
         """Return what is known of the blob *key*, or None if there is none."""
         found = self._find(key, version)
-        return None if found is None else found.blob
+        return None if found is None else _copied(found.blob)
 
     async def list(
         self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
@@ -143,7 +144,8 @@ class MemoryBlobs:
 
     async def versions(self, key: str) -> Sequence[Blob]:
         """Return all versions of *key* that there are, the newest first."""
-        return [kept.blob for kept in self._stored.get(checked_blob_key(key), ())]
+        kept = self._stored.get(checked_blob_key(key), ())
+        return [_copied(stored.blob) for stored in kept]
 
     def _find(self, key: str, version: str | None) -> _Stored | None:
         kept = self._stored.get(checked_blob_key(key), ())
@@ -163,6 +165,10 @@ class MemoryBlobs:
     def _placed(self, error: CallError) -> CallError:
         error.address = self._address
         return error
+
+
+def _copied(blob: Blob) -> Blob:
+    return replace(blob, metadata=dict(blob.metadata))
 
 
 async def _read(content: Content) -> bytes:

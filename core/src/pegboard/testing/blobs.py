@@ -21,7 +21,7 @@ import hashlib
 import tracemalloc
 import urllib.error
 import urllib.request
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -271,6 +271,20 @@ class BlobsContract(_Kit):
 
         assert known is not None
         assert dict(known.metadata) == METADATA
+
+    async def test_known_metadata_is_a_copy(self, store: Blobs) -> None:
+        """Changing what the store told, or was told, changes nothing in it."""
+        told = {"a": "b"}
+        stored = await store.put("key", b"", metadata=told)
+        told["a"] = "changed"
+        for known in (stored, await store.stat("key")):
+            assert known is not None
+            with suppress(TypeError):  # it may as well be read-only
+                known.metadata["a"] = "changed"  # type: ignore[index]  # that is the test
+        known = await store.stat("key")
+
+        assert known is not None
+        assert dict(known.metadata) == {"a": "b"}
 
     async def test_new_content_has_its_own_metadata(self, store: Blobs) -> None:
         """What was said of the old content is not said of the new."""

@@ -350,7 +350,8 @@ def _is_absent(error: CallError, version: str | None = None) -> bool:
     if isinstance(cause, FileNotFoundError):
         return not is_missing_bucket(cause)
     # Another version is there, or the version is none that the bucket could have.
-    return version is not None and (isinstance(error, Conflict) or error.status == 400)  # noqa: PLR2004 - HTTP
+    is_other = isinstance(error, Conflict) or error.code == "InvalidArgument"
+    return version is not None and is_other
 
 
 def _expected(result: GetResult) -> str | None:
