@@ -86,7 +86,7 @@ class ErrorsAsTheyCome(Sound):
     )
 
     @asynccontextmanager
-    async def session(self, *, read_only=False):
+    async def session(self, **_):
         async with AsyncSession(await self.engine(), expire_on_commit=False) as session:
             yield session
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pegboard import Database, KeyValue
+from pegboard.errors import Overloaded
 from pegboard_sql._key_value import WRITES_PER_PURGE
 from pegboard_sql._statements import restored, stop_of, stored
 from sqlalchemy import text
@@ -107,3 +110,52 @@ async def test_values_and_sessions_share_the_connections(open_board):
 
     engine = await database.engine()
     assert engine.sync_engine.pool.checkedin() == 1
+
+
+async def test_sessions_get_their_turn_between_values(open_board):
+    """However many ask for values without a pause, a session is not kept out."""
+    board = open_board(pool_size=2, max_overflow=0, pool_timeout=5)
+    database, values = board.storage("main", Database), board.storage("main", KeyValue)
+    await values.set("n", 0)
+    is_served = asyncio.Event()
+
+    async def ask():
+        while not is_served.is_set():
+            await values.get("n")
+
+    asking = [asyncio.create_task(ask()) for _ in range(8)]
+    await asyncio.sleep(0)
+    async with database.session(read_only=True) as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+    is_served.set()
+    await asyncio.gather(*asking)
+
+
+async def test_values_are_asked_for_in_turn(open_board):
+    """Who comes first is served first, also where connections are few."""
+    values = open_board(pool_size=1, max_overflow=0).storage("main", KeyValue)
+    await values.set("n", 0)
+    order = []
+
+    async def ask(number):
+        for _ in range(2):
+            await values.get("n")
+            order.append(number)
+
+    await asyncio.gather(*(ask(number) for number in range(4)))
+
+    assert order == [0, 1, 2, 3, 0, 1, 2, 3]
+
+
+async def test_values_do_not_wait_for_ever(open_board):
+    """Who waits in vain for a connection learns why."""
+    board = open_board(pool_size=1, max_overflow=0, pool_timeout=0.05)
+    database, values = board.storage("main", Database), board.storage("main", KeyValue)
+    await values.get("n")
+    async with database.session(read_only=True) as session:
+        await session.execute(text("SELECT 1"))
+        waiting = [values.get("n"), values.get("n")]
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [type(error) for error in found] == [Overloaded] * 2
+    assert await values.get("n") is None

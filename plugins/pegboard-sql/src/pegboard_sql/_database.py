@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ._errors import translating
 from ._lane import Lane
+from ._loans import Loans
 from ._url import WITH_VALUES
 
 if TYPE_CHECKING:
@@ -75,7 +76,11 @@ class SqlDatabase:
 
     async def _ask(self, engine: AsyncEngine) -> None:
         if engine.dialect.name in WITH_VALUES:
-            await self._lane.rows(engine, PING, {}, again=True)
+            loans = Loans(engine, self._pools.options)
+            try:
+                await self._lane.rows(loans, PING, {}, again=True)
+            finally:
+                await loans.return_all()
             return
         with translating(self._address):
             async with engine.connect() as connection:

@@ -172,12 +172,12 @@ class SqlKeyValue:
     async def _run(
         self, name: str, values: dict[str, Any], *, again: bool = False
     ) -> list[Row]:
-        engine = (await self._pools.group()).primary
+        group = await self._pools.group()
         if self._statements is None:
-            self._statements = await self._prepared(engine)
+            self._statements = await self._prepared(group.primary)
         statement = getattr(self._statements, name)
         values["now"] = self._clock()
-        return await self._lane.rows(engine, statement, values, again=again)
+        return await self._lane.rows(group.loans, statement, values, again=again)
 
     async def _prepared(self, engine: AsyncEngine) -> Statements:
         """Return the statements, for a table that is there."""

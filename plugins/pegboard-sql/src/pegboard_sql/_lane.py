@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from pegboard import errors
-from sqlalchemy.util import greenlet_spawn
 
-from ._engines import distrust
 from ._errors import KNOWN, before_sending, too_late, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Engine
-    from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import PoolProxiedConnection
+
+    from ._loans import Loans
 
 Row = tuple[Any, ...]
 
@@ -39,7 +37,7 @@ class Lane:
 
     async def rows(
         self,
-        engine: AsyncEngine,
+        loans: Loans,
         statement: str,
         values: Mapping[str, object],
         *,
@@ -51,24 +49,25 @@ class Lane:
         One that was lost while it rested is only noticed when it is used. Unless the
         server told of it, nobody knows then whether the statement was carried out.
         """
-        lent = await self._lend(engine)
+        lent = await self._lend(loans)
         try:
             return await self._run(lent, statement, values)
         except errors.ConnectionFailed as error:
             if not again and error.request_sent != "no":
                 raise
         finally:
-            await greenlet_spawn(_give_back, lent, engine.sync_engine)
-        return await self.rows(engine, statement, values)
-
-    async def _lend(self, engine: AsyncEngine) -> PoolProxiedConnection:
+            await loans.give_back(lent)
+        lent = await self._lend(loans)
         try:
-            lent: PoolProxiedConnection = await greenlet_spawn(
-                engine.sync_engine.raw_connection
-            )
+            return await self._run(lent, statement, values)
+        finally:
+            await loans.give_back(lent)
+
+    async def _lend(self, loans: Loans) -> PoolProxiedConnection:
+        try:
+            return await loans.borrow()
         except KNOWN as error:
             raise before_sending(error, self._address) from error
-        return lent
 
     async def _run(
         self, lent: PoolProxiedConnection, statement: str, values: Mapping[str, object]
@@ -87,7 +86,6 @@ class Lane:
         loop = asyncio.get_running_loop()
         late = loop.call_later(self._timeout, _cut, driver)
         try:
-            await driver.set_autocommit(True)
             cursor = await driver.execute(statement, values)
             return await cursor.fetchall()
         except psycopg.OperationalError as error:
@@ -96,16 +94,6 @@ class Lane:
             raise too_late(self._timeout, self._address) from error
         finally:
             late.cancel()
-            with suppress(psycopg.Error):  # of a connection that is lost
-                await driver.set_autocommit(False)
-
-
-def _give_back(lent: PoolProxiedConnection, engine: Engine) -> None:
-    driver: Any = lent.driver_connection
-    if isinstance(driver, psycopg.AsyncConnection) and driver.closed:
-        lent.invalidate()
-        distrust(engine)
-    lent.close()
 
 
 def _cut(driver: psycopg.AsyncConnection) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ._engines import Engines, forbid_writes, hand_back
+from ._loans import Loans
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -52,6 +53,20 @@ class Group(Generic[Kind]):
         self._down_until[self.replicas.index(replica)] = monotonic() + REST
 
 
+class LoopGroup(Group["AsyncEngine"]):
+    """Those of an event loop, and what it has borrowed from the primary."""
+
+    def __init__(self, engines: Engines, options: SqlOptions) -> None:
+        super().__init__(engines, engines.make)
+        self.loans = Loans(self.primary, options)
+
+    async def dispose(self) -> None:
+        """Close all connections."""
+        await self.loans.return_all()
+        for engine in (self.primary, *self.replicas):
+            await engine.dispose()
+
+
 class Pools:
     """Connections of an instance, opened when they are first used."""
 
@@ -59,13 +74,14 @@ class Pools:
         self._engines = Engines(options, context)
         self._log = context.log
         self._groups = PerLoop(
-            lambda: Group(self._engines, self._engines.make), _dispose
+            lambda: LoopGroup(self._engines, options), LoopGroup.dispose
         )
+        self.options = options
         self._blocking: Group[Engine] | None = None
         self._pid = os.getpid()
         self._lock = Lock()
 
-    async def group(self) -> Group[AsyncEngine]:
+    async def group(self) -> LoopGroup:
         """Return the engines of the running event loop."""
         return await self._groups.get()
 
@@ -134,8 +150,3 @@ class Pools:
         for engine in (group.primary, *group.replicas):
             engine.dispose(close=False)
         self._blocking, self._pid = None, os.getpid()
-
-
-async def _dispose(group: Group[AsyncEngine]) -> None:
-    for engine in (group.primary, *group.replicas):
-        await engine.dispose()
