@@ -82,7 +82,14 @@ NOT_RANGES: tuple[Any, ...] = ((-1, None), (0, -1), (2, 1), (None, 1), ("0", 1))
 NOT_MEDIA_TYPES: tuple[Any, ...] = ("", "text", None, "a/b\r\nX: y", "a/\u00e9", 5)
 NOT_METADATA: tuple[Any, ...] = (
     *({"": "a"}, {"A": "a"}, {"a_b": "a"}, {"a:": "a"}, {"\u00e9": "a"}, {5: "a"}),
-    *({"a": 5}, {"a": ""}, {"a": "b\r\nc"}, {"a": " b"}, {"a": "\ud800"}, {"a": "x" * 4000}),
+    *(
+        {"a": 5},
+        {"a": ""},
+        {"a": "b\r\nc"},
+        {"a": " b"},
+        {"a": "\ud800"},
+        {"a": "x" * 4000},
+    ),
 )
 METADATA = {
     "owner": "J\u00fcrgen \U0001f600",
