@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .fault_server import Fault as Fault
     from .fault_server import FaultServer as FaultServer
     from .fault_server import Scripted as Scripted
+    from .faults import FaultyServiceContract as FaultyServiceContract
     from .key_value import KeyValueContract as KeyValueContract
     from .key_value import PersistentKeyValueContract as PersistentKeyValueContract
     from .leaks import no_leaks as no_leaks
@@ -63,6 +64,7 @@ _HOME = {
     "DocumentStoreContract": "documents",
     "PersistentDocumentStoreContract": "documents",
     **dict.fromkeys(("Fault", "FaultServer", "Scripted"), "fault_server"),
+    "FaultyServiceContract": "faults",
     **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
     "no_leaks": "leaks",
     "MessengerContract": "messenger",
