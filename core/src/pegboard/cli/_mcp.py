@@ -47,6 +47,9 @@ def run(place: Place, names: Sequence[str], port: int | None) -> None:
         msg = "Name integrations: --integrations alerts,pages."
         raise click.UsageError(msg)
     asyncio.run(_run(place, names, port))
+    if port is not None:
+        # Only Ctrl-C ends it. asyncio tells only if the signal meets an await.
+        raise KeyboardInterrupt
 
 
 async def _run(place: Place, names: Sequence[str], port: int | None) -> None:
@@ -116,7 +119,11 @@ async def _over_http(server: Server, port: int) -> None:
         timeout_graceful_shutdown=LEAVING,
     )
     with _listening(port) as listening:
-        await Announced(config).serve(sockets=[listening])
+        announced = Announced(config)
+        await announced.serve(sockets=[listening])
+    if not announced.started:
+        msg = "The MCP server did not start."
+        raise click.ClickException(msg)
 
 
 def _listening(port: int) -> socket.socket:
