@@ -13,7 +13,17 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from pegboard import Finished, LLMProvider, Text, TextDelta, ToolCall, Usage, hookimpl
+from pegboard import (
+    Finished,
+    LLMProvider,
+    PartDone,
+    Source,
+    Text,
+    TextDelta,
+    ToolCall,
+    Usage,
+    hookimpl,
+)
 from pegboard.builtin.fake import FakeModel, FakeOptions
 from pegboard.errors import (
     Authentication,
@@ -178,6 +188,27 @@ class ClaimsMoreThanItCan(Sound):
             msg = "This model is blind."
             raise Unsupported(msg)
         return await super().complete(request)
+
+
+class CannotTakeBackWhatItFound(Sound):
+    caught_by = "test_web_search_is_done_or_refused"
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        for message in request.messages:
+            if any(getattr(part, "sources", ()) for part in message.parts):
+                msg = "Such parts are unknown."
+                raise InvalidRequest(msg)
+        return await super().complete(request)
+
+
+class FindsPagesWithoutAddress(Sound):
+    caught_by = "test_web_search_is_done_or_refused"
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        reply = await super().complete(request)
+        if not request.web_search:
+            return reply
+        return replace(reply, parts=(Text(reply.text, sources=(Source(""),)),))
 
 
 class ChokesOnOtherVendors(Sound):
@@ -391,6 +422,17 @@ class StreamsProse(Sound):
 
     def stream(self, request: ChatRequest) -> Events:
         return super().stream(replace(request, schema=None))
+
+
+class SaysAgainWhatItFound(Sound):
+    caught_by = "test_a_stream_searches_or_refuses_to"
+
+    async def stream(self, request: ChatRequest) -> Events:
+        async for event in super().stream(request):
+            if isinstance(event, PartDone) and isinstance(event.part, Text):
+                yield PartDone(replace(event.part, text=event.part.text * 2))
+            else:
+                yield event
 
 
 class StreamsNoCalls(Sound):

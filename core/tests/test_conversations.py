@@ -16,6 +16,7 @@ from pegboard import (
     Message,
     Pegboard,
     Reasoning,
+    Source,
     Text,
     ToolCall,
     ToolResult,
@@ -37,6 +38,7 @@ VENDOR = {
 }
 PARTS = (
     Text("words", provider_metadata=VENDOR),
+    Text("found", sources=(Source("https://example.org/", "A page", "found"),)),
     Image(b"\x89PNG", "image/png"),
     Image("https://example.org/a.png"),
     File(b"%PDF", name="a.pdf"),

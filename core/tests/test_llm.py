@@ -204,6 +204,7 @@ NEEDS = {
     "reasoning_effort": {"reasoning_effort": "low"},
     "json_schema": {"schema": CITY},
     "tools": {"tools": [TOOL]},
+    "web_search": {"web_search": True},
 }
 
 

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from .contracts.chat import Reasoning as Reasoning
     from .contracts.chat import ReasoningDelta as ReasoningDelta
     from .contracts.chat import Reply as Reply
+    from .contracts.chat import Source as Source
     from .contracts.chat import StreamEvent as StreamEvent
     from .contracts.chat import StreamingChat as StreamingChat
     from .contracts.chat import Text as Text
@@ -122,8 +123,8 @@ __version__ = "0.1.0"
 
 _CHAT = (
     "Capability ChatModel ChatRequest File Finished Image Message Part PartDone "
-    "Reasoning ReasoningDelta Reply StreamEvent StreamingChat Text TextDelta Tool "
-    "ToolCall ToolCallDelta ToolResult Usage UsageSoFar"
+    "Reasoning ReasoningDelta Reply Source StreamEvent StreamingChat Text TextDelta "
+    "Tool ToolCall ToolCallDelta ToolResult Usage UsageSoFar"
 )
 _AUDIO = (
     "Speech SpeechModel SpeechRequest Transcript TranscriptionModel "

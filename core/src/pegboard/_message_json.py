@@ -13,6 +13,7 @@ from .contracts.chat import (
     Message,
     Part,
     Reasoning,
+    Source,
     Text,
     ToolCall,
     ToolResult,
@@ -68,6 +69,8 @@ def _value(value: Any) -> Any:
     """Return *value* as JSON; what JSON lacks is an object with one name of ours."""
     if isinstance(value, bytes):
         return {"$bytes": b64encode(value).decode()}
+    if isinstance(value, Source):
+        return {"$source": [value.url, value.title, value.quote]}
     if isinstance(value, tuple):
         return {"$tuple": [_value(one) for one in value]}
     if isinstance(value, list):
@@ -86,6 +89,8 @@ def _unpacked_value(value: Any) -> Any:
         return value
     if "$bytes" in value:
         return b64decode(value["$bytes"])
+    if "$source" in value:
+        return Source(*value["$source"])
     if "$tuple" in value:
         return tuple(_unpacked_value(one) for one in value["$tuple"])
     values = value.get("$object", value)

@@ -30,6 +30,7 @@ CAPABILITY_OF = {
     "reasoning_effort": "reasoning_effort",
     "schema": "json_schema",
     "tools": "tools",
+    "web_search": "web_search",
 }
 """What a provider must claim for a parameter to be sent."""
 DROPPABLE: Mapping[str, Any] = {
@@ -68,6 +69,7 @@ OURS = {
     "system_prompt": "system",
     "text_format": "output",
     "thinking": "reasoning_effort",
+    "web_search_options": "web_search",
 }
 """What is called differently elsewhere."""
 
@@ -91,6 +93,8 @@ class Parameters(TypedDict, total=False):
     """Functions, and tools made by ``make_tool`` or by hand."""
     tool_choice: str
     """``auto``, ``required``, ``none``, or the name of one of the tools."""
+    web_search: bool
+    """Whether the model may search the web before it answers."""
     extra: Vendor
     """Vendor parameters by provider name."""
 
@@ -160,7 +164,7 @@ def _messages(prompt: Prompt, system: str | None) -> tuple[Message, ...]:
 def needs_of(request: ChatRequest) -> Iterable[tuple[str, str]]:
     """Yield what *request* uses, with the capability that it takes."""
     for name, capability in CAPABILITY_OF.items():
-        if getattr(request, name) not in (None, ()):
+        if _asks(getattr(request, name)):
             yield name, capability
     parts = [part for message in request.messages for part in message.parts]
     for kind, capability in (
@@ -170,3 +174,8 @@ def needs_of(request: ChatRequest) -> Iterable[tuple[str, str]]:
     ):
         if any(isinstance(part, kind) for part in parts):
             yield capability, capability
+
+
+def _asks(value: object) -> bool:
+    """Return whether *value* is a wish: zeros are, what says nothing is not."""
+    return value is not None and value is not False and value != ()

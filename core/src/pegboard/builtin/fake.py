@@ -25,6 +25,7 @@ from pegboard.contracts.chat import (
     Part,
     PartDone,
     Reply,
+    Source,
     StreamEvent,
     Text,
     TextDelta,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from pegboard.descriptors import Context
 
 SILENCE = "(nothing was said)"
+FOUND = (Source("https://example.com/", "A page that a search found"),)
+"""What a search of the web finds, whatever is asked."""
 
 
 class ScriptedCall(Options):
@@ -87,10 +90,15 @@ class _Answer:
     calls: tuple[ToolCall, ...]
     finish_reason: FinishReason
     usage: Usage
+    sources: tuple[Source, ...]
+
+    @property
+    def text(self) -> Text:
+        return Text("".join(self.words), sources=self.sources)
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return self.calls or (Text("".join(self.words)),)
+        return self.calls or (self.text,)
 
 
 class FakeModel(FakeAbilities, FakeBatches):
@@ -132,6 +140,8 @@ class FakeModel(FakeAbilities, FakeBatches):
             for word in answer.words:
                 await asyncio.sleep(self._options.delay)
                 yield TextDelta(word)
+            if answer.sources:
+                yield PartDone(answer.text)
             for call in answer.calls:
                 arguments = json.dumps(call.arguments)
                 yield ToolCallDelta(call.id, call.name, arguments)
@@ -159,6 +169,7 @@ class FakeModel(FakeAbilities, FakeBatches):
                 input=sum(map(length_of, request.messages)),
                 output=len(words) + len(calls),
             ),
+            sources=FOUND if request.web_search and words else (),
         )
 
     def _called(self, reply: Scripted) -> tuple[ToolCall, ...]:

@@ -23,6 +23,7 @@ Capability = Literal[
     "images",
     "files",
     "image_editing",
+    "web_search",
 ]
 """What a model may claim beyond text and ``max_tokens``."""
 
@@ -31,10 +32,22 @@ Vendor = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A page of the web that words rest on."""
+
+    url: str
+    title: str = ""
+    quote: str = ""
+    """What it says there, where the service tells."""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """Words."""
 
     text: str
+    sources: tuple[Source, ...] = field(default=(), kw_only=True)
+    """What they rest on, if the model has searched the web."""
     provider_metadata: Vendor = field(default_factory=dict, kw_only=True)
 
 
@@ -134,6 +147,8 @@ class ChatRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     """``auto``, ``required``, ``none``, or the name of one of the tools."""
+    web_search: bool = False
+    """Whether the model may search the web before it answers."""
     extra: Vendor = field(default_factory=dict)
     """Vendor parameters by provider name: ``{"openai": {"service_tier": "flex"}}``."""
 
@@ -200,6 +215,12 @@ class Reply:
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """The pages of the web that the words rest on, each once."""
+        texts = (part for part in self.parts if isinstance(part, Text))
+        return tuple(dict.fromkeys(one for text in texts for one in text.sources))
+
+    @property
     def reasoning(self) -> str:
         """What the model thought, where the service shows it."""
         return "".join(part.text for part in self.parts if isinstance(part, Reasoning))
@@ -244,8 +265,8 @@ class PartDone:
     """
     A part is complete.
 
-    Text needs none, unless it has metadata: then it stands for the words since the
-    part before it.
+    Text needs none, unless it has metadata or sources: then it stands for the words
+    since the part before it.
     """
 
     part: Text | Reasoning | ToolCall

@@ -35,6 +35,7 @@ from pegboard import (
     Reply,
     StreamEvent,
     Text,
+    TextDelta,
     Tool,
     ToolCall,
     ToolResult,
@@ -261,6 +262,21 @@ class ChatModelContract(_Kit):
 
         assert (await self.ask(llm, prompt)).text
 
+    async def test_web_search_is_done_or_refused(self, llm: LLM) -> None:
+        """Claimed, what was found can be talked about; not claimed, nothing is sent."""
+        if await _is_refused(llm, "web_search", web_search=True):
+            return
+        found = await self.ask(llm, web_search=True)
+        turns = [
+            Message.of("user", QUESTION),
+            found.message,
+            Message.of("user", "Where did you read that?"),
+        ]
+
+        assert found.text.strip()
+        assert all(source.url for source in found.sources)
+        assert (await self.ask(llm, turns, web_search=True)).text.strip()
+
     async def test_parameters_for_other_vendors_are_ignored(self, llm: LLM) -> None:
         """A program may say something to each vendor that it might meet."""
         extra = {"another-vendor": {"no_such_parameter": 1}}
@@ -437,6 +453,16 @@ class StreamingChatContract(_Kit):
         _, reply = await self.listen(llm, tools=[TOOL], tool_choice=self.tool_choice)
 
         _assert_measures(reply)
+
+    async def test_a_stream_searches_or_refuses_to(self, llm: LLM) -> None:
+        """Claimed, a stream is the same words and pages; not claimed, nothing sent."""
+        if await _is_refused(llm, "web_search", web_search=True):
+            return
+        events, reply = await self.listen(llm, web_search=True)
+        words = "".join(one.text for one in events if isinstance(one, TextDelta))
+
+        assert reply.text == words, "PartDone of a text changed its words."
+        assert all(source.url for source in reply.sources)
 
     async def test_a_stream_can_be_left(self, make_board: MakeBoard) -> None:
         """Who leaves keeps what has arrived, and the work stops."""
