@@ -103,6 +103,14 @@ if TYPE_CHECKING:
     from .contracts.models import ModelPuller as ModelPuller
     from .contracts.models import PullProgress as PullProgress
     from .contracts.models import TokenCounter as TokenCounter
+    from .contracts.queue import DeadLetter as DeadLetter
+    from .contracts.queue import DeadLetterPage as DeadLetterPage
+    from .contracts.queue import DeadLetterQueue as DeadLetterQueue
+    from .contracts.queue import Delivery as Delivery
+    from .contracts.queue import NewMessage as NewMessage
+    from .contracts.queue import Published as Published
+    from .contracts.queue import Queue as Queue
+    from .contracts.queue import QueueCounts as QueueCounts
     from .contracts.secret_store import SecretStore as SecretStore
     from .deadline import time_left as time_left
     from .descriptors import Context as Context
@@ -129,6 +137,10 @@ _CHAT = (
 _AUDIO = (
     "Speech SpeechModel SpeechRequest Transcript TranscriptionModel "
     "TranscriptionRequest"
+)
+_QUEUE = (
+    "DeadLetter DeadLetterPage DeadLetterQueue Delivery NewMessage Published Queue "
+    "QueueCounts"
 )
 _DOCUMENTS = "Collection DocumentStore IndexedField Range StoredDocument StoredPage"
 _HOME = {
@@ -170,6 +182,7 @@ _HOME = {
     ),
     **dict.fromkeys(("ModelCatalog", "ModelEntry", "ModelPuller"), "contracts.models"),
     **dict.fromkeys(("PullProgress", "TokenCounter"), "contracts.models"),
+    **dict.fromkeys(_QUEUE.split(), "contracts.queue"),
     **dict.fromkeys(("built_on", "contract", "operation"), "contracts.declare"),
     **dict.fromkeys(_DOCUMENTS.split(), "contracts.documents"),
     **dict.fromkeys(("BlockingDatabase", "Database"), "contracts.database"),

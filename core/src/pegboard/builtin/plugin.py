@@ -24,6 +24,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "key_value": ("KeyValue",),
     "messenger": ("Messenger",),
     "models": ("ModelCatalog", "ModelPuller", "TokenCounter"),
+    "queue": ("DeadLetterQueue", "Queue"),
     "secret_store": ("SecretStore",),
 }
 """Names by module; each is imported when something offers it."""
