@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
@@ -109,6 +110,37 @@ def run_aimock() -> Iterator[Callable[[Path], str]]:
     for process in running:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[str]:
+    """
+    Run a server with the services of Amazon; return its address.
+
+    It checks signatures: keys are ``test`` and ``test``. Functions run as processes.
+    """
+    port = _free_port()
+    with TemporaryDirectory(prefix="peg") as folder:
+        variables = {
+            "AUTH": "true",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "HOME": folder,
+            "LAMBDA_EXECUTOR": "local",
+            "LOG_LEVEL": "ERROR",
+            "PATH": os.environ["PATH"],
+            "TMPDIR": folder,
+        }
+        command = (sys.executable, "-m", "ministack")
+        process = subprocess.Popen(  # noqa: S603 - the command is this file's own
+            command, cwd=folder, env=variables, stdout=subprocess.DEVNULL
+        )
+        try:
+            _wait_until_listening(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()  # it ends the processes of functions
+            process.wait()
 
 
 def _free_port() -> int:
