@@ -31,6 +31,7 @@ LINE = (
         "stats",
         "tools",
     },
+    {"secret_cache"},
     {"_documents", "_file_lock", "_json_path", "_message_json", "_namespace"},
     {"_cache", "_conversations", "_json_database", "_locks", "_sessions"},
     {"_accounts"},

@@ -206,7 +206,7 @@ class TestFiles:
         (tmp_path / "key").chmod(0)
         request.getfixturevalue("as_nobody")
 
-        with pytest.raises(PermissionDenied, match="may not be read"):
+        with pytest.raises(PermissionDenied, match="may not be used"):
             await files.get_secret("key")
 
     async def test_other_failures_are_not_taken_for_a_missing_secret(
@@ -215,7 +215,7 @@ class TestFiles:
         """A link to itself cannot be read; whether there is a secret is unknown."""
         (tmp_path / "key").symlink_to(tmp_path / "key")
 
-        with pytest.raises(Unavailable, match="cannot be read now"):
+        with pytest.raises(Unavailable, match="cannot be used now"):
             await files.get_secret("key")
 
     async def test_a_board_offers_it(self, tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from .contracts.queue import Queue as Queue
     from .contracts.queue import QueueCounts as QueueCounts
     from .contracts.secret_store import SecretStore as SecretStore
+    from .contracts.secret_store import SecretVault as SecretVault
     from .deadline import time_left as time_left
     from .descriptors import Context as Context
     from .descriptors import IntegrationProvider as IntegrationProvider
@@ -188,7 +189,7 @@ _HOME = {
     **dict.fromkeys(("BlockingDatabase", "Database"), "contracts.database"),
     **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),
     **dict.fromkeys(("Messenger", "Posted"), "contracts.messenger"),
-    "SecretStore": "contracts.secret_store",
+    **dict.fromkeys(("SecretStore", "SecretVault"), "contracts.secret_store"),
     **dict.fromkeys(("Context", "IntegrationProvider"), "descriptors"),
     **dict.fromkeys(("LLMProvider", "StorageProvider"), "descriptors"),
     "PerLoop": "event_loops",

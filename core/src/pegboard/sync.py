@@ -320,6 +320,15 @@ class SecretStore(Blocking):
 class Sessions(Blocking):
     """What is kept of users between their requests; see ``pegboard.Sessions``."""
 
+@twin_of(secret_store.SecretVault)
+class SecretVault(SecretStore):
+    """A secret store that takes secrets, too; see ``pegboard.SecretVault``."""
+
+    set_secret = blocking(secret_store.SecretVault.set_secret)
+    delete_secret = blocking(secret_store.SecretVault.delete_secret)
+    list_secrets = blocking(secret_store.SecretVault.list_secrets)
+
+
     get = blocking(_sessions.Sessions.get)
     set = blocking(_sessions.Sessions.set)
     update = blocking(_sessions.Sessions.update)
@@ -437,6 +446,7 @@ TWINS = (
 """What ``storage`` and ``integration`` take, and what is made of it."""
 
 
+    SecretVault,
 class ReplyStream:
     """A reply, piece by piece; see ``pegboard.ReplyStream``."""
 

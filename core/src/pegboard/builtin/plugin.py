@@ -25,7 +25,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "messenger": ("Messenger",),
     "models": ("ModelCatalog", "ModelPuller", "TokenCounter"),
     "queue": ("DeadLetterQueue", "Queue"),
-    "secret_store": ("SecretStore",),
+    "secret_store": ("SecretStore", "SecretVault"),
 }
 """Names by module; each is imported when something offers it."""
 OF_MODELS = (
@@ -142,7 +142,7 @@ def pegboard_integrations() -> Sequence[IntegrationProvider]:
             name="files",
             factory="pegboard.builtin.secrets:FileSecrets",
             options="pegboard.builtin.secrets:FileOptions",
-            contracts={"SecretStore": 1},
+            contracts={"SecretStore": 1, "SecretVault": 1},
             external=False,
             summary="secrets in a folder, one file each",
         ),

@@ -1,24 +1,28 @@
-"""Secrets that the machine already has: in variables, and in files."""
+"""Secrets of the machine: in variables, and in files."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from pegboard import errors
+from pegboard.contracts.secret_store import checked
 from pegboard.options import Options
+
+from . import _secret_file
 
 if TYPE_CHECKING:
     from pegboard.descriptors import Context
 
-FILE_NAME = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]+")
+FILE_NAME = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,255}")
 """What Docker and Kubernetes allow: no separators, so no way out of the folder."""
+LONGEST_SHOWN = 80
 
 
 class EnvironmentOptions(Options):
@@ -40,7 +44,7 @@ class EnvironmentSecrets:
     async def get_secret(self, name: str) -> SecretStr:
         """Return the value of the variable for the secret *name*."""
         variable = self._prefix + name
-        value = os.environ.get(variable)
+        value = _variable(variable)
         if not value:
             state = "not set" if value is None else "empty"
             msg = f"The environment variable {variable!r} is {state}."
@@ -59,8 +63,9 @@ class FileSecrets:
     """
     Reads a file when it is asked, so that a new secret needs no restart.
 
-    A line end at the end of the file is no part of the secret. Who may read the
-    files is left to who made them: mounted secrets are often readable for all.
+    A line end at the end of the file is no part of the secret. Who may read mounted
+    files is left to who made them, often all; those that are written here are for
+    their owner alone.
     """
 
     def __init__(self, options: FileOptions, context: Context) -> None:  # noqa: ARG002 - every factory is given both
@@ -68,57 +73,43 @@ class FileSecrets:
 
     async def ping(self) -> None:
         """Look whether the folder is there, without reading a secret."""
-        await asyncio.to_thread(_look_into, self._folder)
+        await asyncio.to_thread(_secret_file.look_into, self._folder)
 
     async def get_secret(self, name: str) -> SecretStr:
         """Return what the file for the secret *name* says."""
-        if not FILE_NAME.fullmatch(name):
-            msg = (
-                f"{name!r} cannot name a secret in a file. "
-                "Use letters, digits, '-', '_' and '.'."
-            )
-            raise errors.InvalidRequest(msg, request_sent="no")
-        return SecretStr(await asyncio.to_thread(_read, self._folder / name))
+        path = self._folder / _file_name(name)
+        return SecretStr(await asyncio.to_thread(_secret_file.read, path))
+
+    async def set_secret(self, name: str, value: SecretStr) -> None:
+        """Put *value* into the file for the secret *name*, all of it or nothing."""
+        path = self._folder / _file_name(name)
+        await asyncio.to_thread(_secret_file.write, path, checked(value))
+
+    async def delete_secret(self, name: str) -> None:
+        """Remove the file for the secret *name*."""
+        path = self._folder / _file_name(name)
+        await asyncio.to_thread(_secret_file.remove, path)
+
+    async def list_secrets(self) -> Sequence[str]:
+        """Return the names of the files that can be secrets."""
+        found = await asyncio.to_thread(_secret_file.names, self._folder)
+        return sorted(name for name in found if FILE_NAME.fullmatch(name))
 
 
-def _look_into(folder: Path) -> None:
+def _variable(name: str) -> str | None:
+    """Return the value of the variable *name*; no variable has half a character."""
     try:
-        next(folder.iterdir(), None)
-    except OSError as error:
-        kind, what = _FAILURES.get(type(error), _OTHER_FAILURE)
-        msg = f"The folder of secrets {str(folder)!r} {what} ({error.strerror})."
-        raise kind(msg, request_sent="no") from error
-
-
-def _read(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        kind, what = _FAILURES.get(type(error), _OTHER_FAILURE)
-        msg = f"The secret file {str(path)!r} {what} ({error.strerror})."
-        raise kind(msg, request_sent="no") from error
-    text = _decoded(content)
-    if text is None:
-        msg = f"The secret file {str(path)!r} is not UTF-8 text."
-        raise errors.InvalidReply(msg, request_sent="no")
-    if not text:
-        msg = f"The secret file {str(path)!r} is empty."
-        raise errors.NotFound(msg, request_sent="no")
-    return text
-
-
-def _decoded(content: bytes) -> str | None:
-    """Return *content* as text, or None: the error would show the secret."""
-    try:
-        return content.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
+        return os.environ.get(name)
+    except UnicodeEncodeError:
         return None
 
 
-_FAILURES: Mapping[type[OSError], tuple[type[errors.CallError], str]] = {
-    FileNotFoundError: (errors.NotFound, "does not exist"),
-    NotADirectoryError: (errors.NotFound, "does not exist"),
-    IsADirectoryError: (errors.NotFound, "is a folder"),
-    PermissionError: (errors.PermissionDenied, "may not be read by this user"),
-}
-_OTHER_FAILURE = (errors.Unavailable, "cannot be read now")
+def _file_name(name: str) -> str:
+    if FILE_NAME.fullmatch(name):
+        return name
+    shown = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
+    msg = (
+        f"{shown!r} cannot name a secret in a file. "
+        "Use letters, digits, '-', '_' and '.', at most 255."
+    )
+    raise errors.InvalidRequest(msg, request_sent="no")

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from .key_value import PersistentKeyValueContract as PersistentKeyValueContract
     from .leaks import no_leaks as no_leaks
     from .messenger import MessengerContract as MessengerContract
+    from .secret_store import SecretStoreContract as SecretStoreContract
+    from .secret_store import SecretVaultContract as SecretVaultContract
     from .spans import no_spans as no_spans
     from .standard import StandardTests as StandardTests
     from .tcp_proxy import TcpProxy as TcpProxy
@@ -68,6 +70,7 @@ _HOME = {
     **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
     "no_leaks": "leaks",
     "MessengerContract": "messenger",
+    **dict.fromkeys(("SecretStoreContract", "SecretVaultContract"), "secret_store"),
     "no_spans": "spans",
     "StandardTests": "standard",
     "TcpProxy": "tcp_proxy",
