@@ -262,15 +262,13 @@ def test_items_are_read_in_their_order(make: Make) -> None:
     assert reply.finish_reason == "tool_calls"
 
 
-def test_items_of_unknown_type_are_left_out(make: Make) -> None:
-    """The API grows."""
-    reply = make().reply(
-        wire.response(
-            {"type": "web_search_call"}, wire.output_message(wire.output_text())
-        )
-    )
+def test_items_of_unknown_type_go_back_as_they_came(make: Make) -> None:
+    """The API grows, and refuses thoughts without what they led to."""
+    item = {"type": "new_call", "id": "n_1"}
+    reply = make().reply(wire.response(item, wire.output_message(wire.output_text())))
 
-    assert reply.parts == (Text("Hello."),)
+    assert (reply.text, reply.reasoning) == ("Hello.", "")
+    assert make().body(ask(reply.message))["input"][0] == item
 
 
 def test_refusal_is_content_filter(make: Make) -> None:

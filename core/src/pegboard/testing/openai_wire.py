@@ -118,9 +118,27 @@ def output_message(*content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def output_text(text: str = "Hello.") -> dict[str, Any]:
+def output_text(
+    text: str = "Hello.", *annotations: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return words as content of an output message."""
-    return {"type": "output_text", "text": text, "annotations": []}
+    return {"type": "output_text", "text": text, "annotations": list(annotations)}
+
+
+def url_citation(url: str, title: str = "A page") -> dict[str, Any]:
+    """Return what says of words that they rest on the page at *url*."""
+    place = {"start_index": 0, "end_index": 1}
+    return {"type": "url_citation", "url": url, "title": title, **place}
+
+
+def web_search_call(query: str) -> dict[str, Any]:
+    """Return an output item that has searched the web."""
+    return {
+        "id": "ws_1",
+        "type": "web_search_call",
+        "status": "completed",
+        "action": {"type": "search", "query": query},
+    }
 
 
 def function_call(

@@ -59,7 +59,7 @@ class ChatApi:
             stop=list(request.stop) or None,
             reasoning_effort=request.reasoning_effort,
             response_format=_response_format(request.schema),
-            tools=[_tool(tool) for tool in request.tools] or None,
+            tools=[*map(_tool, request.tools), *self._search(request)] or None,
             tool_choice=_tool_choice(request),
             store=self._options.store or None,
             **cache_fields(self._options),
@@ -78,6 +78,10 @@ class ChatApi:
     def reader(self) -> ChatReader:
         """Return what makes events of the chunks of one stream."""
         return ChatReader(self._service.name)
+
+    def _search(self, request: ChatRequest) -> Iterator[dict[str, Any]]:
+        if request.web_search:
+            yield {"type": self._service.searches["chat"]}
 
     def _messages(self, messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
         for message in messages:

@@ -22,7 +22,7 @@ from pegboard import (
 )
 from pegboard.errors import ConnectionFailed
 
-from ._convert import arguments_of, kept, usage_of
+from ._convert import arguments_of, kept, sources_of, usage_of
 from ._errors import reported
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class ChatReader:
         self._metadata: dict[str, Any] = {}
         self._thoughts: dict[str, Any] = {}
         self._calls: dict[int, dict[str, str]] = {}
+        self._words: list[str] = []
+        self._annotations: list[Mapping[str, Any]] = []
 
     def read(self, chunk: Any) -> Iterable[StreamEvent]:
         """
@@ -84,8 +86,14 @@ class ChatReader:
             delta = choice.get("delta")
             # Nearly all chunks are so.
             if delta and delta.keys() == WORDS and not choice.get("finish_reason"):
-                return (TextDelta(delta["content"]),) if delta["content"] else ()
+                return self._told(delta["content"])
         return self._read(chunk, choices)
+
+    def _told(self, words: str) -> Iterable[StreamEvent]:
+        if not words:
+            return ()
+        self._words.append(words)
+        return (TextDelta(words),)
 
     def _read(self, chunk: Any, choices: Sequence[Any]) -> Iterator[StreamEvent]:
         if error := chunk.get("error"):
@@ -112,6 +120,8 @@ class ChatReader:
         if self._finish_reason is None:
             msg = "The stream ended before the reply did."
             raise ConnectionFailed(msg)
+        if sources := sources_of(self._annotations):
+            yield PartDone(Text("".join(self._words), sources=sources))
         if thoughts := _reasoning(self._service, self._thoughts):
             yield PartDone(thoughts)
         for call in self._calls.values():
@@ -129,8 +139,8 @@ class ChatReader:
         if thoughts := _reasoning_text(delta):
             yield ReasoningDelta(thoughts)
         self._keep_thoughts(delta)
-        if words := delta.get("content"):
-            yield TextDelta(words)
+        yield from self._told(delta.get("content") or "")
+        self._annotations += delta.get("annotations") or ()
         if refusal := delta.get("refusal"):
             self._refusal += refusal
             yield TextDelta(refusal)
@@ -159,7 +169,7 @@ def _parts(message: Mapping[str, Any], service: str) -> Iterator[Part]:
     if thoughts := _reasoning(service, message):
         yield thoughts
     if text := message.get("content") or message.get("refusal"):
-        yield Text(text)
+        yield Text(text, sources=sources_of(message.get("annotations")))
     for call in message.get("tool_calls") or ():
         function = call["function"]
         name = function["name"]

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pegboard import File, Image, ToolResult, Usage
+from pegboard import File, Image, Source, ToolResult, Usage
 from pegboard.errors import InvalidReply
 
 if TYPE_CHECKING:
@@ -71,6 +71,18 @@ def address_of(part: Image | File) -> str:
     if isinstance(part.source, str):
         return part.source
     return f"data:{part.media_type};base64,{b64encode(part.source).decode()}"
+
+
+def sources_of(annotations: Iterable[Mapping[str, Any]] | None) -> tuple[Source, ...]:
+    """Return the pages of the web that *annotations* of a text cite, each once."""
+    told = (one for one in annotations or () if one["type"] == "url_citation")
+    # The chat API has one more object around what it says.
+    pages = (one.get("url_citation") or one for one in told)
+    return tuple(dict.fromkeys(map(_source, pages)))
+
+
+def _source(page: Mapping[str, Any]) -> Source:
+    return Source(page["url"], page.get("title") or "", page.get("content") or "")
 
 
 def result_text(result: ToolResult) -> str:

@@ -51,4 +51,5 @@ def _asks(request: ChatRequest, capability: str) -> bool:
         parts = (part for message in request.messages for part in message.parts)
         return any(isinstance(part, kind) for part in parts)
     name = "schema" if capability == "json_schema" else capability
-    return getattr(request, name) not in (None, ())
+    value = getattr(request, name)
+    return value is not None and value is not False and value != ()

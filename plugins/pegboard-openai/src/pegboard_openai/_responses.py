@@ -61,7 +61,7 @@ class ResponsesApi:
             top_p=request.top_p,
             reasoning={"effort": effort} if effort else None,
             text=_text_format(request.schema),
-            tools=[_tool(tool) for tool in request.tools] or None,
+            tools=[*map(_tool, request.tools), *self._search(request)] or None,
             tool_choice=_tool_choice(request),
             store=self._options.store,
             **cache_fields(self._options),
@@ -84,6 +84,10 @@ class ResponsesApi:
     def reader(self) -> ResponsesReader:
         """Return what makes events of the chunks of one stream."""
         return ResponsesReader(self._service.name)
+
+    def _search(self, request: ChatRequest) -> Iterator[Item]:
+        if request.web_search:
+            yield {"type": self._service.searches["responses"]}
 
     def _items(self, messages: Iterable[Message]) -> Iterator[Item]:
         for message in messages:
@@ -124,9 +128,7 @@ class ResponsesApi:
             }
         elif isinstance(part, Reasoning):
             item = part.provider_metadata.get(self._service.name, {}).get("item", {})
-            # What the service has not stored it knows by this content only.
-            known = item.get("encrypted_content") or item.get("content")
-            if item and (known or self._options.store):
+            if item and (self._options.store or _is_whole(item)):
                 yield without_none(**item)
 
     def _content_part(self, part: Text | Image | File, role: str) -> dict[str, Any]:
@@ -135,6 +137,12 @@ class ResponsesApi:
         own = part.provider_metadata.get(self._service.name, {})
         kind = "output_text" if role == "assistant" else "input_text"
         return {"type": kind, "text": part.text, **kept((CACHE_BREAKPOINT,), own)}
+
+
+def _is_whole(item: Item) -> bool:
+    """Return whether the service knows *item* again that it has not stored."""
+    is_thought = item["type"] == "reasoning"
+    return not is_thought or bool(item.get("encrypted_content") or item.get("content"))
 
 
 def _attachment(part: Image | File) -> dict[str, Any]:

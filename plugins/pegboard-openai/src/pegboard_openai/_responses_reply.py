@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pegboard import (
@@ -21,7 +21,7 @@ from pegboard import (
 )
 from pegboard.errors import ConnectionFailed, InvalidReply
 
-from ._convert import arguments_of, kept, usage_of
+from ._convert import arguments_of, kept, sources_of, usage_of
 from ._errors import reported
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class ResponsesReader:
         self._service = service
         self._calls: dict[str, Item] = {}
         self._answer: Item | None = None
+        self._open = ""
 
     def read(self, chunk: Any) -> Iterable[StreamEvent]:
         """
@@ -115,32 +116,55 @@ class ResponsesReader:
 
     def _item(self, item: Item, *, is_done: bool) -> Iterator[StreamEvent]:
         kind = item["type"]
-        if is_done and kind in DONE:
-            yield PartDone(DONE[kind](item, self._service))
-        elif is_done and item.get("phase"):
-            text = "".join(text.text for text in _texts(item, self._service))
-            metadata = {self._service: {"phase": item["phase"]}}
-            yield PartDone(Text(text, provider_metadata=metadata))
+        if is_done and kind == "message":
+            yield from self._message(item)
+        elif is_done:
+            self._open = ""
+            yield PartDone(_part(item, self._service))
         elif kind == "function_call":
             self._calls[item["id"]] = item
             yield ToolCallDelta(item["call_id"], item["name"], "")
 
+    def _message(self, item: Item) -> Iterator[StreamEvent]:
+        """Yield the words of *item* as a part, if there is more to say of them."""
+        texts = [*_texts(item, self._service)]
+        text = self._open + "".join(one.text for one in texts)
+        sources = tuple(dict.fromkeys(one for text in texts for one in text.sources))
+        metadata = _phase(item, self._service)
+        is_told = not (sources or metadata)
+        self._open = text if is_told else ""
+        if not is_told:
+            yield PartDone(Text(text, sources=sources, provider_metadata=metadata))
+
 
 def _parts(output: Iterable[Item], service: str) -> Iterator[Part]:
     for item in output:
-        kind = item["type"]
-        if kind == "message":
+        if item["type"] == "message":
             yield from _texts(item, service)
-        elif kind in DONE:
-            yield DONE[kind](item, service)
+        else:
+            yield _part(item, service)
 
 
 def _texts(message: Item, service: str) -> Iterator[Text]:
-    phase = kept(("phase",), message)
-    metadata = {service: phase} if phase else {}
+    metadata = _phase(message, service)
     for content in message["content"]:
         text = content["refusal" if content["type"] == "refusal" else "text"]
-        yield Text(text, provider_metadata=metadata)
+        sources = sources_of(content.get("annotations"))
+        yield Text(text, sources=sources, provider_metadata=metadata)
+
+
+def _phase(message: Item, service: str) -> dict[str, dict[str, Any]]:
+    phase = kept(("phase",), message)
+    return {service: phase} if phase else {}
+
+
+def _part(item: Item, service: str) -> Reasoning | ToolCall:
+    """Return *item* as a part; what the service has done by itself goes back as is."""
+    if item["type"] == "function_call":
+        return _call(item)
+    if item["type"] == "reasoning":
+        return _reasoning(item, service)
+    return Reasoning("", provider_metadata={service: {"item": item}})
 
 
 def _reasoning(item: Item, service: str) -> Reasoning:
@@ -149,16 +173,9 @@ def _reasoning(item: Item, service: str) -> Reasoning:
     return Reasoning(text, provider_metadata={service: {"item": item}})
 
 
-def _call(item: Item, _service: str) -> ToolCall:
+def _call(item: Item) -> ToolCall:
     name = item["name"]
     return ToolCall(item["call_id"], name, arguments_of(name, item["arguments"]))
-
-
-DONE: Mapping[str, Callable[[Item, str], Reasoning | ToolCall]] = {
-    "reasoning": _reasoning,
-    "function_call": _call,
-}
-"""The items, other than messages, that become parts of a reply."""
 
 
 def _finish_reason(answer: Item, service: str) -> FinishReason:

@@ -58,9 +58,11 @@ def _either(*efforts: str, usual: str = "none") -> Profile:
     )
 
 
+_KNOWS = frozenset({"web_search"})
 _PLAIN = Profile(lacks=_TALKS)
-_OLD = Profile(lacks=_TALKS | {"json_schema", "images", "files"})
-_SEES = Profile(lacks=_TALKS | {"json_schema", "files"})
+_ALONE = Profile(lacks=_TALKS | _KNOWS)
+_OLD = Profile(lacks=_TALKS | _KNOWS | {"json_schema", "images", "files"})
+_SEES = Profile(lacks=_TALKS | _KNOWS | {"json_schema", "files"})
 _LOW_TO_HIGH = _reasoner("low", "medium", "high")
 _LOW_TO_HIGHEST = _reasoner("low", "medium", "high", "xhigh")
 
@@ -70,9 +72,10 @@ OPENAI_MODELS: Profiles = {
     "gpt-4": _OLD,
     "gpt-4-turbo": _SEES,
     "gpt-4.1": _PLAIN,
+    "gpt-4.1-nano": _ALONE,
     "gpt-4o": _PLAIN,
     "gpt-5": _reasoner("minimal", "low", "medium", "high"),
-    "gpt-5-chat": _PLAIN,
+    "gpt-5-chat": _ALONE,
     "gpt-5-codex": _LOW_TO_HIGH,
     "gpt-5-pro": _reasoner("high"),
     "gpt-5-search-api": _PLAIN,
@@ -86,9 +89,9 @@ OPENAI_MODELS: Profiles = {
     "gpt-5.2-pro": _reasoner("medium", "high", "xhigh"),
     "gpt-5.4": _either("low", "medium", "high", "xhigh"),
     "gpt-5.4-pro": _reasoner("medium", "high", "xhigh"),
-    "o1": _LOW_TO_HIGH,
+    "o1": _reasoner("low", "medium", "high", lacks=_REASONS | _KNOWS),
     "o3": _LOW_TO_HIGH,
-    "o3-mini": _reasoner("low", "medium", "high", lacks=_REASONS | {"images"}),
+    "o3-mini": _reasoner("low", "medium", "high", lacks=_REASONS | _KNOWS | {"images"}),
     "o4-mini": _LOW_TO_HIGH,
 }
 """Models of OpenAI, wherever they run. Later ones are not described: they change."""

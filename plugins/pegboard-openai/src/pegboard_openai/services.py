@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .profiles import OPENAI_MODELS, Profiles
@@ -54,6 +55,8 @@ class Service:
     """What it calls the length of a vector."""
     has_base64: bool = False
     """Whether it sends vectors as base64 when it is asked to."""
+    searches: Mapping[str, str] = field(default_factory=dict)
+    """By API, the type of its tool that searches the web."""
     batch_prefix: str = "/v1"
     """What stands before the path of the API in a batch."""
 
@@ -71,6 +74,7 @@ OPENAI = Service(
     texts_at_once=2048,
     embedded_bytes=300_000,
     has_base64=True,
+    searches={"responses": "web_search"},
 )
 AZURE = Service(
     name="azure",
@@ -86,6 +90,7 @@ AZURE = Service(
     texts_at_once=2048,
     embedded_bytes=300_000,
     has_base64=True,
+    searches={"responses": "web_search"},
     batch_prefix="",
 )
 
@@ -182,6 +187,7 @@ SERVICES = (
         key="OPENROUTER_API_KEY",
         capabilities=ALL,
         contracts=EMBEDDING,
+        searches=dict.fromkeys(("chat", "responses"), "openrouter:web_search"),
     ),
     Service(
         name="sglang",
@@ -212,5 +218,6 @@ SERVICES = (
         key="XAI_API_KEY",
         telemetry_name="x_ai",
         capabilities=USUAL | {"reasoning_effort"},
+        searches={"responses": "web_search"},
     ),
 )
