@@ -13,6 +13,7 @@ from pegboard import (
     PartDone,
     Reasoning,
     ReasoningDelta,
+    Text,
     TextDelta,
     ToolCall,
     ToolCallDelta,
@@ -57,7 +58,12 @@ async def test_words_come_in_pieces(server: FaultServer, open_model: OpenModel) 
     """Then the end, with reason, model and usage."""
     events, _ = await read(server, open_model(), *STREAM)
 
-    assert events[:-1] == [SO_FAR, TextDelta("Hel"), TextDelta("lo.")]
+    assert events[:-1] == [
+        SO_FAR,
+        TextDelta("Hel"),
+        TextDelta("lo."),
+        PartDone(Text("Hello.")),
+    ]
     assert events[-1] == Finished(
         finish_reason="stop",
         model="stub-1",
@@ -186,7 +192,7 @@ async def test_events_of_unknown_type_are_left_out(
     events, error = await read(server, open_model(), *STREAM[:3], *new, *STREAM[3:])
 
     assert error is None
-    assert len(events) == 4
+    assert len(events) == 5
 
 
 async def test_calls_come_in_pieces_and_whole(
@@ -379,7 +385,7 @@ async def test_stream_in_crumbs_is_the_same_stream(
     server.respond(Scripted.events(b": hello" + newline * 2, *steps).trickled(size))
     events = [event async for event in open_model().stream(REQUEST)]
 
-    assert events[1:-1] == [TextDelta("é"), TextDelta("漢")]
+    assert events[1:-2] == [TextDelta("é"), TextDelta("漢")]
     assert isinstance(events[-1], Finished)
 
 

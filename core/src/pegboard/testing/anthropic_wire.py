@@ -20,6 +20,7 @@ USAGE: Mapping[str, Any] = {
     "output_tokens_details": {"thinking_tokens": 3},
     "service_tier": "standard",
 }
+_OPAQUE: Mapping[str, Any] = {"encrypted_content": "b3BhcXVl", "page_age": None}
 STATUS: Mapping[str, int] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -59,6 +60,24 @@ def tool_use(
 ) -> dict[str, Any]:
     """Return a call of the tool *name* as a block of a message."""
     return {"type": "tool_use", "id": call_id, "name": name, "input": dict(arguments)}
+
+
+def web_search(query: str, *pages: str, call_id: str = "srvtoolu_1") -> list[Any]:
+    """Return the two blocks of a search of the web that found *pages*."""
+    call = {"type": "server_tool_use", "id": call_id, "name": "web_search"}
+    found = [
+        {"type": "web_search_result", "url": url, "title": "A page", **_OPAQUE}
+        for url in pages
+    ]
+    result = {"type": "web_search_tool_result", "tool_use_id": call_id}
+    return [{**call, "input": {"query": query}}, {**result, "content": found}]
+
+
+def web_citation(url: str, quote: str = "As read there.") -> dict[str, Any]:
+    """Return what says of words that they rest on the page at *url*."""
+    kind = "web_search_result_location"
+    told = {"type": kind, "url": url, "title": "A page", "cited_text": quote}
+    return {**told, "encrypted_index": "b3BhcXVl"}
 
 
 def message(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pegboard import Part, Reasoning, Reply, Text, ToolCall, Usage
+from pegboard import Part, Reasoning, Reply, Source, Text, ToolCall, Usage
 from pegboard.errors import InvalidReply
 
 from ._blocks import PROVIDER
@@ -85,9 +85,17 @@ def metadata(answer: Json) -> dict[str, Any]:
 
 
 def _text(block: Json) -> Text:
-    if block.get("citations"):
-        return Text(block["text"], provider_metadata={PROVIDER: {"block": block}})
-    return Text(block["text"])
+    citations = block.get("citations")
+    if not citations:
+        return Text(block["text"])
+    sources = tuple(dict.fromkeys(_source(one) for one in citations if one.get("url")))
+    own = {PROVIDER: {"block": block}}
+    return Text(block["text"], sources=sources, provider_metadata=own)
+
+
+def _source(citation: Json) -> Source:
+    title, quote = citation.get("title"), citation.get("cited_text")
+    return Source(citation["url"], title or "", quote or "")
 
 
 def _call(block: Json) -> ToolCall:

@@ -26,6 +26,8 @@ CHOICES: Mapping[str, Block] = {
     "required": {"type": "any"},
     "none": {"type": "none"},
 }
+SEARCH: tuple[Block, ...] = ({"type": "web_search_20250305", "name": "web_search"},)
+"""The tool that searches the web; later ones run code, too, and are not for all."""
 ONLY_JSON = (
     "Answer with one JSON value that fits this JSON Schema, and with nothing else: "
     "no explanation and no code fence.\n\n"
@@ -48,7 +50,7 @@ def body_of(request: ChatRequest, options: AnthropicOptions) -> dict[str, Any]:
         system=[*_system(request.messages)],
         messages=_turns(request.messages),
         stop_sequences=list(request.stop),
-        tools=[_tool(tool) for tool in request.tools],
+        tools=[*map(_tool, request.tools), *(SEARCH if request.web_search else ())],
         tool_choice=_tool_choice(request),
         **_sampling(request, options),
     )

@@ -12,6 +12,7 @@ from pegboard import (
     Reasoning,
     ReasoningDelta,
     StreamEvent,
+    Text,
     TextDelta,
     ToolCall,
     ToolCallDelta,
@@ -27,6 +28,7 @@ from ._reply import PAUSED, finish_reason, metadata, part_of, usage_of
 
 Json = Mapping[str, Any]
 Events = tuple[StreamEvent, ...]
+NOTHING = Text("")
 
 
 class _Draft:
@@ -150,7 +152,9 @@ class StreamReader:
         block = self._drafts.pop(index).whole()
         self._content.append(block)
         part = part_of(block)
-        return (PartDone(part),) if isinstance(part, Reasoning | ToolCall) else ()
+        if part == NOTHING or not isinstance(part, Text | Reasoning | ToolCall):
+            return ()
+        return (PartDone(part),)
 
     def _end(self, event: Json) -> None:
         """Take in the last word: totals, and what had no value before."""

@@ -23,6 +23,7 @@ ALWAYS = frozenset(
     {"files", "images", "json_schema", "reasoning_effort", "stop", "tools"}
 )
 SAMPLING = frozenset({"temperature", "top_p"})
+SEARCH = frozenset({"web_search"})
 
 
 @hookimpl
@@ -47,4 +48,6 @@ def pegboard_llm_providers() -> list[LLMProvider]:
 
 
 def _capabilities(options: AnthropicOptions) -> frozenset[str]:
-    return ALWAYS | (SAMPLING if profile_of(options.model).sampling else frozenset())
+    profile = profile_of(options.model)
+    sampling = SAMPLING if profile.sampling else frozenset()
+    return ALWAYS | sampling | (SEARCH if profile.search else frozenset())

@@ -14,11 +14,13 @@ class Profile(NamedTuple):
     """Whether it takes ``temperature`` and ``top_p``."""
     thinking: Literal["adaptive", "budget"] = "adaptive"
     """Whether it decides how much to think, or has to be given a number of tokens."""
+    search: bool = True
+    """Whether the service searches the web for it."""
 
 
 NEWEST = Profile()
 """That of models of Anthropic which are not listed: later ones take no less."""
-FOREIGN = Profile(sampling=True)
+FOREIGN = Profile(sampling=True, search=False)
 """That of models of others, behind a server that speaks the same API."""
 OLDEST = Profile(sampling=True, thinking="budget")
 
