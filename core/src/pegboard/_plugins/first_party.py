@@ -35,6 +35,7 @@ PACKAGES: Mapping[str, str] = {
     "openai-compatible": "pegboard-openai",
     "openrouter": "pegboard-openai",
     "s3": "pegboard-s3",
+    "secrets-manager": "pegboard-aws",
     "sglang": "pegboard-openai",
     "together": "pegboard-openai",
     "vllm": "pegboard-openai",

@@ -1,0 +1,1 @@
+"""Queues, secrets and functions of Amazon Web Services, for pegboard."""
