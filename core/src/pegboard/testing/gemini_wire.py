@@ -98,6 +98,12 @@ def response(
     }
 
 
+def grounding(*pages: str) -> dict[str, Any]:
+    """Return what a reply says besides its words if a search found *pages*."""
+    chunks = [{"web": {"uri": url, "title": "A page"}} for url in pages]
+    return {"webSearchQueries": ["pegs"], "groundingChunks": chunks}
+
+
 def blocked(reason: str = "PROHIBITED_CONTENT") -> dict[str, Any]:
     """Return the reply to a prompt that is refused: it has no candidates."""
     usage = {"promptTokenCount": 11, "totalTokenCount": 11}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from pegboard import (
     Part,
     Reasoning,
     Reply,
+    Source,
     Text,
     ToolCall,
     Usage,
@@ -100,7 +102,7 @@ def reply_of(answer: Json, model: str) -> Reply:
     """
     check(answer)
     candidate = answer["candidates"][0]
-    parts = tuple(map(_part, wire_parts(candidate)))
+    parts = _based_on(sources_of(candidate), map(_part, wire_parts(candidate)))
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     usage = answer.get("usageMetadata")
     return Reply(
@@ -124,6 +126,25 @@ def metadata_of(answer: Json, candidate: Json) -> dict[str, Any]:
     """Return what else was said: grounding, citations, safety ratings."""
     more = {k: v for k, v in candidate.items() if k not in {"content", "index"}}
     return without_none(responseId=answer.get("responseId"), **more)
+
+
+def sources_of(candidate: Json) -> tuple[Source, ...]:
+    """Return the pages of the web that *candidate* rests on."""
+    grounding = candidate.get("groundingMetadata") or {}
+    found = (chunk.get("web") or {} for chunk in grounding.get("groundingChunks") or ())
+    told = (Source(one["uri"], one.get("title") or "") for one in found if one)
+    return tuple(dict.fromkeys(told))
+
+
+def _based_on(sources: tuple[Source, ...], parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Return *parts*, the last words of which have the *sources*, told of them all."""
+    told = [*parts]
+    for place in reversed(range(len(told) if sources else 0)):
+        part = told[place]
+        if isinstance(part, Text):
+            told[place] = replace(part, sources=sources)
+            break
+    return tuple(told)
 
 
 def usage_of(usage: Json) -> Usage:

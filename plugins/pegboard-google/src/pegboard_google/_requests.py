@@ -21,7 +21,7 @@ from pegboard import (
     ToolResult,
 )
 
-from .profiles import thinking_config, thinking_of
+from .profiles import check_search, thinking_config, thinking_of
 
 if TYPE_CHECKING:
     from .options import GeminiOptions
@@ -40,10 +40,13 @@ Json = dict[str, Any]
 def body_of(request: ChatRequest, model: str, options: GeminiOptions) -> Json:
     """Return *request* as the API wants it."""
     signs_calls = thinking_of(model).signs_calls
+    if request.web_search:
+        tools, schema = bool(request.tools), request.schema is not None
+        check_search(model, tools=tools, schema=schema, on_vertex=options.vertex)
     made = without_none(
         contents=[*_contents(request.messages, signs_calls=signs_calls)],
         systemInstruction=_instructions(request.messages),
-        tools=_tools(request.tools),
+        tools=[*_tools(request)] or None,
         toolConfig=_tool_config(request),
         generationConfig=_generation_config(request, model, options) or None,
     )
@@ -168,25 +171,32 @@ def _sign_first_call(parts: Iterable[Json], *, needed: bool) -> None:
         calls[0]["thoughtSignature"] = UNSIGNED
 
 
-def _tools(tools: Iterable[Tool]) -> list[Json] | None:
-    declared = [
-        {
-            "name": tool.name,
-            "description": tool.description,
-            "parametersJsonSchema": dict(tool.parameters),
-        }
-        for tool in tools
-    ]
-    return [{"functionDeclarations": declared}] if declared else None
+def _tools(request: ChatRequest) -> Iterator[Json]:
+    if request.tools:
+        yield {"functionDeclarations": [*map(_declared, request.tools)]}
+    if request.web_search:
+        yield {"googleSearch": {}}
+
+
+def _declared(tool: Tool) -> Json:
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "parametersJsonSchema": dict(tool.parameters),
+    }
 
 
 def _tool_config(request: ChatRequest) -> Json | None:
-    choice = request.tool_choice
-    if choice == "auto" or not request.tools:
+    if not request.tools:
         return None
+    # What a search has found has to come along, or it is lost when a call is answered.
+    shown = {"includeServerSideToolInvocations": True} if request.web_search else {}
+    choice = request.tool_choice
+    if choice == "auto":
+        return shown or None
     named = {} if choice in CHOICES else {"allowedFunctionNames": [choice]}
     mode = CHOICES.get(choice, "ANY")
-    return {"functionCallingConfig": {"mode": mode, **named}}
+    return {"functionCallingConfig": {"mode": mode, **named}, **shown}
 
 
 def _generation_config(

@@ -12,6 +12,7 @@ from pegboard import (
     Reasoning,
     ReasoningDelta,
     StreamEvent,
+    Text,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -25,6 +26,7 @@ from ._replies import (
     finish_reason_of,
     metadata_of,
     opaque,
+    sources_of,
     usage_of,
     wire_parts,
 )
@@ -43,6 +45,7 @@ class StreamReader:
         self._usage: Usage | None = None
         self._metadata: dict[str, Any] = {}
         self._has_calls = False
+        self._words: list[str] = []
 
     def read(self, chunk: Json) -> Iterator[StreamEvent]:
         """Yield what *chunk* brings."""
@@ -52,7 +55,9 @@ class StreamReader:
             self._metadata |= metadata_of(chunk, candidate)
             self._finish_reason = candidate.get("finishReason") or self._finish_reason
             for part in wire_parts(candidate):
-                yield from self._part(part)
+                for event in self._part(part):
+                    self._follow(event)
+                    yield event
         usage = chunk.get("usageMetadata")
         if usage and (so_far := usage_of(usage)) != self._usage:
             self._usage = so_far
@@ -71,6 +76,8 @@ class StreamReader:
             raise ConnectionFailed(msg)
         finish_reason = finish_reason_of(self._finish_reason, has_calls=self._has_calls)
         yield from self._thought()
+        if sources := sources_of(self._metadata):
+            yield PartDone(Text("".join(self._words), sources=sources))
         yield Finished(
             finish_reason=finish_reason,
             model=self._model,
@@ -95,6 +102,13 @@ class StreamReader:
             yield from _called(part)
         else:
             yield PartDone(opaque(part))
+
+    def _follow(self, event: StreamEvent) -> None:
+        """Keep the words since the last part."""
+        if isinstance(event, TextDelta):
+            self._words.append(event.text)
+        elif isinstance(event, PartDone):
+            self._words = []
 
     def _thought(self) -> Iterator[StreamEvent]:
         """Yield the thoughts so far as one part; only a signature keeps them apart."""

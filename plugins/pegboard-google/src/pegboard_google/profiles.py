@@ -26,6 +26,8 @@ class Thinking:
     efforts: Mapping[str, int | str]
     signs_calls: bool = False
     """Whether it refuses calls without a signature."""
+    combines: bool = False
+    """Whether it takes a search of the web beside functions and schemas."""
 
 
 # The first that fits is meant. Budgets are tokens; 0 is not to think at all.
@@ -44,6 +46,7 @@ FAMILIES = (
         field="thinkingLevel",
         efforts={"minimal": "MINIMAL", **LEVELS, "xhigh": "XHIGH"},
         signs_calls=True,
+        combines=True,
     ),
 )
 NONE = Thinking(prefix="", efforts={})
@@ -53,7 +56,8 @@ def capabilities_of(model: str) -> frozenset[str]:
     """Return what *model* can be asked for."""
     thinks = {"reasoning_effort"} if thinking_of(model).efforts else set()
     edits = {"image_editing"} if "-image" in model else set()
-    return ALWAYS | thinks | edits
+    searches = {"web_search"} if kind_of(model) in {"chat", "unknown"} else set()
+    return ALWAYS | thinks | edits | searches
 
 
 def kind_of(model: str) -> str:
@@ -71,6 +75,26 @@ def thinking_of(model: str) -> Thinking:
     """Return how *model*, whatever stands before its name, thinks."""
     name = model.rpartition("/")[2]
     return next((one for one in FAMILIES if name.startswith(one.prefix)), NONE)
+
+
+def check_search(model: str, *, tools: bool, schema: bool, on_vertex: bool) -> None:
+    """
+    Check that *model* may search the web beside the *tools* and the *schema*.
+
+    Raises:
+        Unsupported: It takes one or the other.
+
+    """
+    combines = thinking_of(model).combines
+    if tools and (on_vertex or not combines):
+        other = "tools"
+    elif schema and not combines:
+        other = "a schema"
+    else:
+        return
+    where = " on Vertex AI" if on_vertex else ""
+    msg = f"{model} takes no web_search beside {other}{where}. Ask one after the other."
+    raise Unsupported(msg, request_sent="no")
 
 
 def thinking_config(
