@@ -7,6 +7,7 @@ Not collected by itself: ``test_key_value_kit.py`` runs it and looks at what fai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import random
@@ -483,6 +484,231 @@ class EntryIsStale(Sound):
         entry = await super().get_entry(key)
         self.last, last = entry, self.last
         return last and entry and Entry(last.value, entry.version)
+
+
+class MissingKeysAreNone(Sound):
+    caught_by = (
+        "test_get_many_returns_what_exists",
+        "test_random_calls_agree_with_the_model",
+    )
+
+    async def get_many(self, keys):
+        found = await super().get_many(keys)
+        return {key: found.get(key) for key in keys}
+
+
+class StoredNoneIsLeftOut(Sound):
+    caught_by = ("test_get_many_returns_what_exists",)
+
+    async def get_many(self, keys):
+        found = await super().get_many(keys)
+        return {key: value for key, value in found.items() if value is not None}
+
+
+class TextIsAListOfKeys(Sound):
+    caught_by = ("test_keys_are_a_list",)
+
+    async def get_many(self, keys):
+        return await super().get_many([*keys])
+
+
+class KeysDeletedTwiceCountTwice(Sound):
+    caught_by = ("test_get_many_takes_a_key_twice",)
+
+    async def delete_many(self, keys):
+        count = await super().delete_many(keys)
+        return count + len(keys) - len(set(keys)) if count else 0
+
+
+class NoKeysAreRefused(Sound):
+    caught_by = ("test_many_may_be_none",)
+
+    async def set_many(self, values, *, ttl=None):
+        assert values
+        return await super().set_many(values, ttl=ttl)
+
+
+class HundredsAreCut(Sound):
+    caught_by = ("test_many_may_be_a_hundred",)
+
+    async def get_many(self, keys):
+        return await super().get_many(keys[:99])
+
+
+class ManyHaveNoBound(Sound):
+    caught_by = ("test_more_than_a_hundred_are_refused",)
+
+    async def get_many(self, keys):
+        half = len(keys) // 2
+        first = await super().get_many(keys[:half])
+        return first | await super().get_many(keys[half:])
+
+
+class OneByOne(Sound):
+    caught_by = (
+        "test_bad_value_among_many_is_refused",
+        "test_bad_key_among_many_is_refused",
+        "test_many_are_one_change",
+    )
+
+    async def set_many(self, values, *, ttl=None):
+        versions = {}
+        for key in dict(values):
+            versions[key] = await self.set(key, values[key], ttl=ttl)
+            await asyncio.sleep(0)
+        return versions
+
+
+class DeletedOneByOne(Sound):
+    caught_by = ("test_many_are_one_change",)
+
+    async def delete_many(self, keys):
+        count = await super().delete_many(keys[:1])
+        await asyncio.sleep(0)
+        return count + await super().delete_many(keys[1:])
+
+
+class ReadOneByOne(Sound):
+    caught_by = ("test_many_are_one_change",)
+
+    async def get_many(self, keys):
+        first = await super().get_many(keys[:1])
+        await asyncio.sleep(0)
+        return first | await super().get_many(keys[1:])
+
+
+class TornInThreads(Sound):
+    caught_by = ("test_many_are_one_change_in_threads",)
+
+    async def set_many(self, values, *, ttl=None):
+        first, *others = [{key: value} for key, value in values.items()] or [{}]
+        versions = await super().set_many(first, ttl=ttl)
+        time.sleep(0.003)  # noqa: ASYNC251 - only other threads get a chance
+        for one in others:
+            versions |= await super().set_many(one, ttl=ttl)
+        return versions
+
+
+class LocksInTheOrderOfTheCall(Sound):
+    caught_by = ("test_many_in_any_order_do_not_wait_in_a_circle",)
+
+    locks = {}
+
+    async def set_many(self, values, *, ttl=None):
+        locks = [self.locks.setdefault(key, asyncio.Lock()) for key in values]
+        async with asyncio.timeout(1), contextlib.AsyncExitStack() as stack:
+            for lock in locks:
+                await stack.enter_async_context(lock)
+                await asyncio.sleep(0)
+            return await super().set_many(values, ttl=ttl)
+
+
+class ManyForgetTheTtl(Sound):
+    caught_by = (
+        "test_ttl_of_many_holds_for_each",
+        "test_random_calls_agree_with_the_model",
+    )
+
+    async def set_many(self, values, **_):
+        return await super().set_many(values)
+
+
+class ManyForgetTheDefaultTtl(Sound):
+    caught_by = ("test_default_ttl_holds_for_many",)
+
+    async def set_many(self, values, *, ttl=None):
+        return await super().set_many(values, ttl=math.inf if ttl is None else ttl)
+
+
+class ManyShareAVersion(Sound):
+    caught_by = (
+        "test_set_many_replaces",
+        "test_set_many_returns_the_versions",
+    )
+
+    async def set_many(self, values, *, ttl=None):
+        versions = await super().set_many(values, ttl=ttl)
+        return dict.fromkeys(versions, min(versions.values(), default=""))
+
+
+class ManyStoreAliases(Sound):
+    caught_by = ("test_set_many_stores_copies",)
+
+    kept = {}
+
+    async def set_many(self, values, *, ttl=None):
+        self.kept.update(values)
+        return await super().set_many(values, ttl=ttl)
+
+    async def get_many(self, keys):
+        found = await super().get_many(keys)
+        return {key: self.kept.get(key, found[key]) for key in found}
+
+
+class MissingKeysCountAsDeleted(Sound):
+    caught_by = (
+        "test_delete_many_counts_what_was_there",
+        "test_random_calls_agree_with_the_model",
+    )
+
+    async def delete_many(self, keys):
+        await super().delete_many(keys)
+        return len(set(keys))
+
+
+class ExpiredKeysCountAsDeleted(Sound):
+    caught_by = ("test_ttl_of_many_holds_for_each",)
+
+    async def delete_many(self, keys):
+        held = [key for key in set(keys) if key in self._items]
+        await super().delete_many(keys)
+        return len(held)
+
+
+class ExpiredKeysAreAmongMany(Sound):
+    caught_by = ("test_ttl_of_many_holds_for_each",)
+
+    async def get_many(self, keys):
+        clock, self._clock = self._clock, lambda: 0
+        try:
+            return await super().get_many(keys)
+        finally:
+            self._clock = clock
+
+
+class TtlOfAMissingKeyIsNone(Sound):
+    caught_by = ("test_ttl_of_what_is_not_there_is_0",)
+
+    async def ttl(self, key):
+        return await super().ttl(key) or None
+
+
+class TtlIsInfinite(Sound):
+    caught_by = ("test_ttl_of_what_does_not_expire_is_none",)
+
+    async def ttl(self, key):
+        left = await super().ttl(key)
+        return math.inf if left is None else left
+
+
+class TtlIsWhatWasGiven(Sound):
+    caught_by = ("test_ttl_tells_the_time_that_is_left",)
+
+    async def set(self, key, value, *, ttl=None, **condition):
+        self.given = ttl
+        return await super().set(key, value, ttl=ttl, **condition)
+
+    async def ttl(self, key):
+        left = await super().ttl(key)
+        return self.given if left else left
+
+
+class TtlIsInWholeSeconds(Sound):
+    caught_by = ("test_ttl_is_exact",)
+
+    async def ttl(self, key):
+        left = await super().ttl(key)
+        return left and math.ceil(left)
 
 
 class Offer:

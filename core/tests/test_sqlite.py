@@ -12,15 +12,18 @@ from pegboard import Context, KeyValue, Pegboard, errors
 from pegboard.builtin._sqlite_file import APPLICATION_ID
 from pegboard.builtin.sqlite import (
     DELETE,
+    DELETE_MANY,
     EXISTS,
     GET,
     GET_ENTRY,
+    GET_MANY,
     MOST_PURGED,
     PURGE,
     SCAN,
     SCHEMA,
     SET_IF_VERSION,
     TOUCH,
+    TTL,
     WRITES_PER_PURGE,
     SqliteKeyValue,
     SqliteOptions,
@@ -29,6 +32,11 @@ from pegboard.testing.clock import ManualClock
 from pegboard.testing.key_value import PersistentKeyValueContract
 from pegboard.testing.leaks import no_leaks, open_files
 from pydantic import ValidationError
+
+STATEMENTS = (
+    *(GET, GET_ENTRY, GET_MANY.format("?, ?"), EXISTS, TTL, SCAN),
+    *(SET_IF_VERSION, TOUCH, DELETE, DELETE_MANY.format("?, ?"), PURGE),
+)
 
 
 class TestSqlite(PersistentKeyValueContract):
@@ -181,9 +189,17 @@ class TestFile:
         (rows,) = other.execute("SELECT count(*) FROM key_value").fetchone()
         assert rows == 501 - MOST_PURGED
 
-    @pytest.mark.parametrize(
-        "sql", [GET, GET_ENTRY, EXISTS, SCAN, SET_IF_VERSION, TOUCH, DELETE, PURGE]
-    )
+    async def test_purges_keep_up_with_many(self, store, clock, other):
+        """A store that takes a hundred keys at a time does not grow for ever."""
+        for number in range(50):
+            keys = [f"{number}/{key}" for key in range(100)]
+            await store.set_many(dict.fromkeys(keys), ttl=10)
+            clock.advance(20)
+
+        (rows,) = other.execute("SELECT count(*) FROM key_value").fetchone()
+        assert rows <= 100 + WRITES_PER_PURGE
+
+    @pytest.mark.parametrize("sql", STATEMENTS)
     async def test_no_statement_reads_the_whole_table(self, store, other, sql):
         """Every statement finds its rows through an index, without sorting."""
         await store.get("key")

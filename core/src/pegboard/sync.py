@@ -169,7 +169,11 @@ class KeyValue(Blocking):
     delete = blocking(key_value.KeyValue.delete)
     exists = blocking(key_value.KeyValue.exists)
     touch = blocking(key_value.KeyValue.touch)
+    ttl = blocking(key_value.KeyValue.ttl)
     incr = blocking(key_value.KeyValue.incr)
+    get_many = blocking(key_value.KeyValue.get_many)
+    set_many = blocking(key_value.KeyValue.set_many)
+    delete_many = blocking(key_value.KeyValue.delete_many)
     scan = blocking(key_value.KeyValue.scan)
 
 

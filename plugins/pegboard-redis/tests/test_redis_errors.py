@@ -95,7 +95,8 @@ async def test_full_memory_changes_nothing(make_store, server_of_each_kind):
     await store.set("key", 1, ttl=50)
     before = server.call("DBSIZE")
     server.call("CONFIG", "SET", "maxmemory", 1)
-    for call in (store.set("key", 2), store.set("new", 2), store.incr("key")):
+    many = store.set_many({"key": 2, "new": 2})
+    for call in (store.set("key", 2), store.set("new", 2), store.incr("key"), many):
         error = await error_of(call)
         assert isinstance(error, errors.Unavailable)
         assert (error.code, error.request_sent) == ("OOM", "no")

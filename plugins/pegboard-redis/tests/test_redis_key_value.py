@@ -35,6 +35,14 @@ def expiring(store, server):
     return server.call("ZRANGE", store._index[1], 0, -1)
 
 
+def commands(server):
+    """Return how many commands came from programs, the one that asks among them."""
+    lines = server.call("INFO", "commandstats").splitlines()
+    names = ("cmdstat_evalsha:", "cmdstat_eval:", "cmdstat_mget:", "cmdstat_info:")
+    counted = [line for line in lines if line.startswith(names)]
+    return sum(int(line.split("calls=")[1].split(",")[0]) for line in counted)
+
+
 async def expire(store, server, key):
     """Have the time of *key* pass, and wait until the server has seen that."""
     await store.touch(key, ttl=0.001)
@@ -105,6 +113,38 @@ class TestLayout:
 
         assert server.call("DBSIZE") == 0
 
+    async def test_many_that_are_deleted_leave_nothing(self, make_store, server):
+        """Many at once come into the sorted sets, and out of them."""
+        store = make_store(server.url)
+        await store.set_many({"a": 1, "b": 2}, ttl=50)
+        assert ordered(store, server) == expiring(store, server) == ["a", "b"]
+        await store.set_many({"a": 1, "c": 3})
+        assert ordered(store, server) == ["a", "b", "c"]
+        assert expiring(store, server) == ["b"]
+        await store.delete_many(["a", "b", "c"])
+
+        assert server.call("DBSIZE") == 0
+
+    async def test_many_expire_at_one_moment(self, any_store, any_server):
+        """The server ends all of them in the same millisecond."""
+        keys = [f"key{number}" for number in range(100)]
+        await any_store.set_many(dict.fromkeys(keys, 1), ttl=50)
+        index = any_store._index[1]
+
+        assert len({any_server.call("ZSCORE", index, key) for key in keys}) == 1
+
+    async def test_many_take_one_command(self, any_store, any_server):
+        """However many there are, the server is asked once."""
+        for values in ({}, {f"key{number}": 1 for number in range(100)}):
+            await any_store.set_many({"known": 1})  # scripts are told once
+            await any_store.delete_many(["known"])
+            before = commands(any_server)
+            await any_store.set_many(values)
+            await any_store.get_many([*values])
+            await any_store.delete_many([*values])
+
+            assert commands(any_server) - before == 1 + 3 * bool(values)
+
 
 class TestExpiry:
     async def test_server_keeps_the_time(self, any_store, any_server):
@@ -173,6 +213,10 @@ class TestExpiry:
                         lambda k=key, t=ttl: any_store.touch(k, ttl=t),
                         lambda k=key, t=ttl: any_store.incr(k, ttl=t),
                         lambda k=key: any_store.delete(k),
+                        lambda k=key, t=ttl: any_store.set_many(
+                            {k: 1, "key0": 2}, ttl=t
+                        ),
+                        lambda k=key: any_store.delete_many([k, "key1"]),
                         lambda: any_store.scan(limit=3),
                     ]
                 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import psycopg
 import pytest
@@ -9,8 +10,15 @@ from hypothesis import strategies as st
 from pegboard import Database, KeyValue
 from pegboard.errors import Overloaded
 from pegboard_sql._key_value import WRITES_PER_PURGE
-from pegboard_sql._statements import restored, stop_of, stored
+from pegboard_sql._statements import (
+    Statements,
+    make_table,
+    restored,
+    stop_of,
+    stored,
+)
 from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text(
     "\x00\x01\x02a\ud7ff\ue000\U0010ffff", max_size=8
@@ -60,6 +68,19 @@ class TestTable:
         await open_board().storage("main", KeyValue).set("user-1", {"seen": [1]})
 
         assert values_and_rows[1]() == [("user-1", '{"seen":[1]}', None)]
+
+    async def test_many_are_found_by_the_index(self, open_board, database_url):
+        """A hundred of many rows are read and deleted without reading them all."""
+        values = open_board().storage("main", KeyValue)
+        for start in range(0, 5000, 100):
+            await values.set_many({f"k{n:05}": n for n in range(start, start + 100)})
+        statements = Statements.of(make_table("pegboard_main"), postgresql.dialect())
+        parameters = {"keys": json.dumps(["k00001", "k00100"]), "now": 0.0}
+        with psycopg.connect(database_url) as connection:
+            connection.execute("ANALYZE pegboard_main")
+            for sql in (statements.get_many, statements.delete_many):
+                rows = connection.execute(f"EXPLAIN {sql}", parameters).fetchall()
+                assert not [row for (row,) in rows if "Seq Scan" in row], rows
 
     async def test_expired_rows_are_removed_by_writes(
         self, open_board, values_and_rows

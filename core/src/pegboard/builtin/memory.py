@@ -13,12 +13,14 @@ from pegboard.contracts.key_value import (
     KeyPage,
     checked_condition,
     checked_key,
+    checked_keys,
     checked_limit,
     checked_sum,
     checked_ttl,
     conflict,
     decode,
     encode,
+    encode_all,
     new_version,
     page,
     scan_start,
@@ -29,6 +31,8 @@ from ._memory_documents import MemoryDocuments
 from .memory_blobs import MemoryBlobs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pegboard.descriptors import Context
 
 FEWEST_WRITES_BETWEEN_SWEEPS = 64
@@ -125,6 +129,14 @@ class MemoryKeyValue:
                 self._items[key] = item._replace(expires=expires)
         return item is not None
 
+    async def ttl(self, key: str) -> float | None:
+        """Return the seconds until *key* expires, if it does; 0 if it is not there."""
+        now = self._clock()
+        item = self._items.get(checked_key(key))
+        if item is None or not _is_alive(item, now):
+            return 0.0
+        return None if item.expires is None else item.expires - now
+
     async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
         """Add *by* to the whole number under *key* and return the sum."""
         new = self._new("", ttl)
@@ -134,6 +146,33 @@ class MemoryKeyValue:
             expires = new.expires if old is None else old.expires
             self._store(key, new._replace(text=encode(key, total), expires=expires))
         return total
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of those *keys* that exist, all as of one moment."""
+        names = checked_keys(keys)
+        with self._lock:
+            found = self._alive(names)
+        return {key: decode(key, item.text) for key, item in found.items()}
+
+    async def set_many(
+        self, values: Mapping[str, Any], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """Store all *values* under their keys, or none; return their new versions."""
+        texts, expires = encode_all(values), self._expiry(ttl)
+        items = {key: _Item(texts[key], new_version(), expires) for key in texts}
+        with self._lock:
+            for key, item in items.items():
+                self._store(key, item)
+        return {key: item.version for key, item in items.items()}
+
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove all of *keys* at once; return how many were there."""
+        names = checked_keys(keys)
+        with self._lock:
+            found = self._alive(names)
+            for key in names:
+                self._items.pop(key, None)
+        return len(found)
 
     async def scan(
         self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
@@ -155,6 +194,11 @@ class MemoryKeyValue:
     def _find(self, key: str) -> _Item | None:
         item = self._items.get(key)
         return item if item is not None and _is_alive(item, self._clock()) else None
+
+    def _alive(self, keys: list[str]) -> dict[str, _Item]:
+        now, items = self._clock(), self._items
+        held = {key: items[key] for key in keys if key in items}
+        return {key: item for key, item in held.items() if _is_alive(item, now)}
 
     def _check(self, key: str, version: str | None, operation: str) -> None:
         item = self._find(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from itertools import count, islice, takewhile
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,12 +15,14 @@ from pegboard.contracts.key_value import (
     KeyPage,
     checked_condition,
     checked_key,
+    checked_keys,
     checked_limit,
     checked_sum,
     checked_ttl,
     conflict,
     decode,
     encode,
+    encode_all,
     new_version,
     page,
     scan_start,
@@ -31,10 +33,12 @@ from ._sqlite_documents import SqliteDocuments
 from ._sqlite_file import Durability, Schema, SqliteFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pegboard.descriptors import Context
 
-WRITES_PER_PURGE, MOST_PURGED = 64, 128
-"""Each write makes at most one row that expires, so this removes them faster."""
+WRITES_PER_PURGE, MOST_PURGED = 64, 256
+"""Fewer rows than this one can expire between two purges, though many come at once."""
 
 SCHEMA = Schema(
     version=1,
@@ -71,6 +75,17 @@ SET = """
     INSERT INTO key_value (key, value, version, expires) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE
     SET value = excluded.value, version = excluded.version, expires = excluded.expires
+"""
+GET_MANY = """
+    SELECT key, value FROM key_value
+    WHERE key IN ({}) AND (expires IS NULL OR expires > ?)
+"""
+SET_MANY = SET.replace("(?, ?, ?, ?)", "{}")
+DELETE_MANY = """
+    DELETE FROM key_value WHERE key IN ({}) AND (expires IS NULL OR expires > ?)
+"""
+TTL = """
+    SELECT expires FROM key_value WHERE key = ? AND (expires IS NULL OR expires > ?)
 """
 SET_IF_ABSENT = SET + "WHERE key_value.expires <= ?"
 SET_IF_VERSION = """
@@ -131,7 +146,7 @@ class SqliteKeyValue:
         self._address = context.address
         self._clock = context.clock
         self._ttl = options.ttl
-        self._writes = count()
+        self._rows_until_purge = 0
         self._file = SqliteFile(
             options.path or context.data_folder / f"{quote(context.name, '')}.sqlite",
             SCHEMA,
@@ -185,7 +200,7 @@ class SqliteKeyValue:
         """Remove *key*; return whether it was there."""
         now = self._clock()
         if if_version is None:
-            return await self._change(now, DELETE, (checked_key(key), now))
+            return bool(await self._change(now, DELETE, (checked_key(key), now)))
         if not await self._change(
             now, DELETE_IF_VERSION, (checked_key(key), if_version, now)
         ):
@@ -201,7 +216,15 @@ class SqliteKeyValue:
         """Give *key* a new expiry; return whether it exists."""
         now = self._clock()
         expires = self._expiry(ttl, now)
-        return await self._change(now, TOUCH, (expires, checked_key(key), now))
+        return bool(await self._change(now, TOUCH, (expires, checked_key(key), now)))
+
+    async def ttl(self, key: str) -> float | None:
+        """Return the seconds until *key* expires, if it does; 0 if it is not there."""
+        now = self._clock()
+        row = await self._file.run(_row, TTL, (checked_key(key), now))
+        if row is None:
+            return 0.0
+        return None if row[0] is None else float(row[0] - now)
 
     async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
         """Add *by* to the whole number under *key* and return the sum."""
@@ -209,6 +232,32 @@ class SqliteKeyValue:
         expires = self._expiry(ttl, now)
         await self._purge(now)
         return await self._file.run(_add, checked_key(key), by, expires, now)
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of those *keys* that exist, all as of one moment."""
+        names = checked_keys(keys)
+        values = (*names, self._clock())
+        rows = await self._file.run(_rows, _for_each(GET_MANY, "?", names), values)
+        return {key: decode(key, text) for key, text in rows}
+
+    async def set_many(
+        self, values: Mapping[str, Any], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """Store all *values* under their keys, or none; return their new versions."""
+        texts, now = encode_all(values), self._clock()
+        expires = self._expiry(ttl, now)
+        if not texts:
+            return {}
+        rows = [(key, text, new_version(), expires) for key, text in texts.items()]
+        sql = _for_each(SET_MANY, "(?, ?, ?, ?)", rows)
+        await self._change(now, sql, tuple(chain(*rows)), rows=len(rows))
+        return {key: version for key, _, version, _ in rows}
+
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove all of *keys* at once; return how many were there."""
+        names, now = checked_keys(keys), self._clock()
+        sql = _for_each(DELETE_MANY, "?", names)
+        return await self._change(now, sql, (*names, now))
 
     async def scan(
         self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
@@ -229,13 +278,17 @@ class SqliteKeyValue:
         seconds = checked_ttl(ttl, self._ttl)
         return None if seconds is None else now + seconds
 
-    async def _change(self, now: float, sql: str, values: tuple[object, ...]) -> bool:
-        await self._purge(now)
+    async def _change(
+        self, now: float, sql: str, values: tuple[object, ...], *, rows: int = 1
+    ) -> int:
+        await self._purge(now, rows)
         return await self._file.run(_changed, sql, values)
 
-    async def _purge(self, now: float) -> None:
+    async def _purge(self, now: float, rows: int = 1) -> None:
         """Now and then remove some of what has expired."""
-        if next(self._writes) % WRITES_PER_PURGE == 0:
+        self._rows_until_purge -= rows
+        if self._rows_until_purge < 0:
+            self._rows_until_purge = WRITES_PER_PURGE
             await self._file.run(_changed, PURGE, (now, MOST_PURGED))
 
 
@@ -245,10 +298,21 @@ def _row(
     return connection.execute(sql, values).fetchone()  # type: ignore[no-any-return]
 
 
+def _rows(
+    connection: sqlite3.Connection, sql: str, values: tuple[object, ...]
+) -> list[tuple[Any, ...]]:
+    return connection.execute(sql, values).fetchall()
+
+
 def _changed(
     connection: sqlite3.Connection, sql: str, values: tuple[object, ...]
-) -> bool:
-    return connection.execute(sql, values).rowcount > 0
+) -> int:
+    return connection.execute(sql, values).rowcount
+
+
+def _for_each(sql: str, place: str, values: Sequence[object]) -> str:
+    """Return *sql* with a *place* for each of *values*."""
+    return sql.format(", ".join([place] * len(values)))
 
 
 def _keys(

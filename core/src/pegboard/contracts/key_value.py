@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pegboard.errors import Conflict, InvalidReply, InvalidRequest
 
 from .declare import contract, operation
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 MOST_KEYS = 10_000
 """Keys on one page, however many are asked for: a page must not hold up others."""
+MOST_AT_ONCE = 100
+"""Keys in one change, which every backend can make as a whole."""
 LOWEST_SUM, HIGHEST_SUM = -(2**63), 2**63 - 1
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
@@ -49,6 +49,10 @@ class KeyValue(Protocol):
     ordered by code point. *ttl* is in seconds: None is the ttl of the instance's
     settings (no expiry if they name none), ``math.inf`` is no expiry whatever the
     settings say, 0 and less are refused. An expired key does not exist.
+
+    Up to 100 keys can be read, stored or deleted at once. That is one step: who reads
+    them at once sees all of a change or nothing of it, and so does who comes after a
+    crash. A call that is refused has changed nothing.
     """
 
     @operation(repeatable=True)
@@ -106,6 +110,11 @@ class KeyValue(Protocol):
         """Give *key* a new expiry, its version unchanged; return whether it exists."""
         ...
 
+    @operation(repeatable=True)
+    async def ttl(self, key: str) -> float | None:
+        """Return the seconds until *key* expires: None is never, 0 that it is gone."""
+        ...
+
     @operation(repeatable=False)
     async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
         """
@@ -117,6 +126,42 @@ class KeyValue(Protocol):
         Raises:
             InvalidRequest: The stored value is not a whole number, or the sum
                 needs more than 64 bits.
+
+        """
+        ...
+
+    @operation(repeatable=True)
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """
+        Return the values of those *keys* that exist, all as they were at one moment.
+
+        Raises:
+            InvalidRequest: One of them is no key, or they are more than 100.
+
+        """
+        ...
+
+    @operation(repeatable=False)
+    async def set_many(
+        self, values: Mapping[str, Any], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """
+        Store all *values* under their keys, or none; return their new versions.
+
+        Raises:
+            InvalidRequest: A key, a value or the ttl cannot be stored, or they are
+                more than 100.
+
+        """
+        ...
+
+    @operation(repeatable=False)
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """
+        Remove all of *keys* at once; return how many were there.
+
+        Raises:
+            InvalidRequest: One of them is no key, or they are more than 100.
 
         """
         ...
@@ -142,6 +187,22 @@ def checked_key(key: object) -> str:
     if not key.isascii():
         _check_encodable(key)
     return key
+
+
+def checked_keys(keys: object) -> list[str]:
+    """
+    Return *keys* if they can be had at once: each of them once, in order.
+
+    Who locks keys one by one does not wait in a circle when all have the same order.
+    """
+    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+        msg = f"Keys are a list of text, not {keys!r}."
+        raise InvalidRequest(msg, request_sent="no")
+    checked = sorted({checked_key(key) for key in keys})
+    if len(checked) <= MOST_AT_ONCE:
+        return checked
+    msg = f"{len(checked)} keys are too many at once. Pass up to {MOST_AT_ONCE}."
+    raise InvalidRequest(msg, request_sent="no")
 
 
 def checked_ttl(ttl: object, default: float | None) -> float | None:
@@ -189,6 +250,14 @@ def encode(key: str, value: Any) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"The value for {key!r} cannot be stored as JSON: {error}."
         raise InvalidRequest(msg, request_sent="no") from error
+
+
+def encode_all(values: object) -> dict[str, str]:
+    """Return *values* as JSON text under their keys, in order."""
+    if not isinstance(values, Mapping):
+        msg = f"Values are a mapping of keys to values, not {values!r}."
+        raise InvalidRequest(msg, request_sent="no")
+    return {key: encode(key, values[key]) for key in checked_keys(values)}
 
 
 def decode(key: str, text: str) -> Any:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .clock import RealClock
 
 T = TypeVar("T")
+SLACK = 0.05
+"""Seconds by which another clock may be behind this one."""
 
 KEYS = st.sampled_from(["a", "a/b", "a_b", "%", "é", "e\u0301", "\ufffd", "\U0001f600"])
 PREFIXES = st.sampled_from(["", "a", "a_", "%", "e"])
@@ -124,6 +126,39 @@ class KeyValueMachine(RuleBasedStateMachine):
         assert self.call(self.store.exists, key) is (held is not None)
         entry = self.entry(key)
         assert (entry and (entry.value, entry.version)) == (held and held[:2])
+        left = self.call(self.store.ttl, key)
+        if held is None or held.expires == math.inf:
+            assert left == (0 if held is None else None)
+        else:
+            assert 0 < left <= held.expires - self.clock() + SLACK
+
+    @rule(keys=st.lists(KEYS, max_size=4))
+    def read_many(self, keys: list[str]) -> None:
+        """Read some keys at once."""
+        found = self.runner.run(self.store.get_many([self.folder + k for k in keys]))
+        alive = {key: held for key in keys if (held := self.held(key))}
+        assert found == {self.folder + key: held.value for key, held in alive.items()}
+
+    @rule(values=st.dictionaries(KEYS, VALUES, max_size=4), ttl=TTLS)
+    def set_many(self, values: dict[str, Any], ttl: float | None) -> None:
+        """Store some values at once."""
+        named = {self.folder + key: value for key, value in values.items()}
+        versions = self.runner.run(self.store.set_many(named, ttl=ttl))
+        assert versions.keys() == named.keys()
+        assert not set(versions.values()) & set(self.versions)
+        self.versions += versions.values()
+        for key, value in values.items():
+            version = versions[self.folder + key]
+            self.model[key] = Held(value, version, self.expiry(ttl))
+
+    @rule(keys=st.lists(KEYS, max_size=4))
+    def delete_many(self, keys: list[str]) -> None:
+        """Remove some keys at once."""
+        alive = {key for key in keys if self.held(key)}
+        named = [self.folder + key for key in keys]
+        assert self.runner.run(self.store.delete_many(named)) == len(alive)
+        for key in keys:
+            self.model.pop(key, None)
 
     @rule(prefix=PREFIXES, limit=st.integers(1, 4))
     def scan(self, prefix: str, limit: int) -> None:

@@ -34,6 +34,7 @@ from pegboard import Entry, KeyValue, Pegboard
 from pegboard.errors import Conflict, InvalidRequest
 
 from ._key_value_model import KeyValueMachine
+from ._many_values import ManyValuesTests
 from .clock import ManualClock, RealClock
 from .standard import StandardTests
 
@@ -159,7 +160,7 @@ class OpenStore(Protocol):
 
 
 @pytest.mark.asyncio
-class KeyValueContract(StandardTests):
+class KeyValueContract(ManyValuesTests, StandardTests):
     """What every KeyValue must do. Inherit it and give the fixture ``settings``."""
 
     examples = EXAMPLES

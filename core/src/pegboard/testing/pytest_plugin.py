@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite(
     "pegboard.testing._key_value_model",
+    "pegboard.testing._many_values",
     "pegboard.testing.cancellation",
     "pegboard.testing.chat",
     "pegboard.testing.histories",

@@ -1,13 +1,14 @@
-"""Values in a file that only grows: each write is one more line."""
+"""Values in a file that only grows: each change is one more line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from functools import cached_property
 from io import FileIO
+from math import inf
 from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
@@ -32,6 +33,9 @@ class _Record(NamedTuple):
     """The value as JSON; None says that the key was deleted."""
     version: str
     expires: float | None
+
+
+DELETED = _Record(None, "", None)
 
 
 class Journal:
@@ -78,7 +82,7 @@ class Journal:
                 self._check(key, if_version, "delete")
             existed = self._find(key) is not None
             if existed:
-                self._write(key, None, None)
+                self._append({key: DELETED})
             return existed
 
     async def exists(self, key: str) -> bool:
@@ -91,8 +95,15 @@ class Journal:
         with self._lock:
             found = self._find(key)
             if found:
-                self._append(key, found._replace(expires=expires))
+                self._append({key: found._replace(expires=expires)})
             return found is not None
+
+    async def ttl(self, key: str) -> float | None:
+        """Return the seconds until *key* expires, if it does; 0 if it is not there."""
+        found = self._find(key)
+        if found is None:
+            return 0.0
+        return None if found.expires is None else found.expires - self._clock()
 
     async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
         """Add *by* to the whole number under *key* and return the sum."""
@@ -102,6 +113,29 @@ class Journal:
             total = rules.checked_sum(key, old and old.text, by)
             self._write(key, str(total), old.expires if old else expires)
             return total
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of those *keys* that exist, all as of one moment."""
+        found = self._find_all(rules.checked_keys(keys))
+        return {key: rules.decode(key, one.text or "") for key, one in found.items()}
+
+    async def set_many(
+        self, values: Mapping[str, Any], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """Store all *values* under their keys, or none; return their new versions."""
+        texts, expires = rules.encode_all(values), self._expiry(ttl)
+        version = rules.new_version
+        records = {key: _Record(texts[key], version(), expires) for key in texts}
+        self._append(records)
+        return {key: record.version for key, record in records.items()}
+
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove all of *keys* at once; return how many were there."""
+        names = rules.checked_keys(keys)
+        with self._lock:
+            found = self._find_all(names)
+            self._append(dict.fromkeys(found, DELETED))
+        return len(found)
 
     async def scan(
         self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
@@ -119,11 +153,13 @@ class Journal:
             self._file.close()
 
     def _find(self, key: str) -> _Record | None:
+        return self._find_all([rules.checked_key(key)]).get(key)
+
+    def _find_all(self, keys: list[str]) -> dict[str, _Record]:
+        now = self._clock()
         with self._lock:
-            record = self._records.get(rules.checked_key(key))
-        if record and (record.expires is None or record.expires > self._clock()):
-            return record
-        return None
+            held = {key: self._records[key] for key in keys if key in self._records}
+        return {key: one for key, one in held.items() if (one.expires or inf) > now}
 
     def _check(self, key: str, version: str | None, operation: str) -> None:
         found = self._find(key)
@@ -134,22 +170,22 @@ class Journal:
         seconds = rules.checked_ttl(ttl, self._ttl)
         return None if seconds is None else self._clock() + seconds
 
-    def _write(self, key: str, text: str | None, expires: float | None) -> str:
+    def _write(self, key: str, text: str, expires: float | None) -> str:
         record = _Record(text, rules.new_version(), expires)
-        self._append(rules.checked_key(key), record)
+        self._append({rules.checked_key(key): record})
         return record.version
 
-    def _append(self, key: str, record: _Record) -> None:
+    def _append(self, records: dict[str, _Record]) -> None:
         with self._lock, self._failures():
-            line = _line(key, record)
+            line = _line(records)
             if self._file.write(line) < len(line):
                 raise OSError(ENOSPC, "the disk is full")
-            _apply(self._records, key, record)
+            _apply(self._records, records)
 
     @cached_property
     def _file(self) -> FileIO:
         """The file, begun anew without what no longer counts."""
-        lines = [_line(key, record) for key, record in self._records.items()]
+        lines = [_line({key: record}) for key, record in self._records.items()]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_name(f"{self._path.name}.new")
         fresh.write_bytes(b"".join(lines))
@@ -163,8 +199,8 @@ class Journal:
             text = self._path.read_text("utf-8") if self._path.exists() else ""
         for line in text.splitlines():
             with suppress(ValueError):  # torn by a crash, so nobody was told of it
-                key, *fields = json.loads(line)
-                _apply(records, key, _Record(*fields))
+                changed = json.loads(line).items()
+                _apply(records, {key: _Record(*fields) for key, fields in changed})
         return records
 
     @contextmanager
@@ -176,13 +212,13 @@ class Journal:
             raise Unavailable(msg) from error
 
 
-def _line(key: str, record: _Record) -> bytes:
+def _line(records: dict[str, _Record]) -> bytes:
+    """Return the line for what changes as one: if it is torn, none of it counts."""
     # The end of a line comes first: a line torn by a crash spoils no other.
-    return f"\n{json.dumps([key, *record])}".encode()
+    return f"\n{json.dumps(records)}".encode()
 
 
-def _apply(records: dict[str, _Record], key: str, record: _Record) -> None:
-    if record.text is None:
-        records.pop(key, None)
-    else:
-        records[key] = record
+def _apply(records: dict[str, _Record], changed: dict[str, _Record]) -> None:
+    records.update(changed)
+    for key in [key for key in changed if changed[key].text is None]:
+        del records[key]

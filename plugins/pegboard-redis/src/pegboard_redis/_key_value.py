@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,12 +12,14 @@ from pegboard.contracts.key_value import (
     KeyPage,
     checked_condition,
     checked_key,
+    checked_keys,
     checked_limit,
     checked_sum,
     checked_ttl,
     conflict,
     decode,
     encode,
+    encode_all,
     new_version,
     page,
     scan_start,
@@ -28,6 +31,7 @@ from ._scripts import (
     ADD,
     ANY,
     DELETE,
+    DELETE_MANY,
     EQUAL,
     EXACT,
     KEEP,
@@ -36,11 +40,14 @@ from ._scripts import (
     NEVER,
     SCAN,
     SET,
+    SET_MANY,
     TOUCH,
     VERSION_LENGTH,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from pegboard import Context
 
     from ._connection import Part
@@ -49,6 +56,8 @@ if TYPE_CHECKING:
 # No text encodes to this byte, so no key is named like the two sorted sets, and none
 # comes behind it in their order.
 BEYOND = b"\xff"
+NO_KEY, NO_END = -2, -1
+"""What the server answers instead of the time that a key has left."""
 
 
 class RedisKeyValue:
@@ -119,6 +128,13 @@ class RedisKeyValue:
         keys = self._keys(checked_key(key))
         return bool(await self._client.run(TOUCH, keys, key, milliseconds))
 
+    async def ttl(self, key: str) -> float | None:
+        """Return the seconds until *key* expires, if it does; 0 if it is not there."""
+        left: int = await self._client.call("PTTL", self._prefix + checked_key(key))
+        if left == NO_KEY:
+            return 0.0
+        return None if left == NO_END else max(left, 1) / 1000
+
     async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
         """Add *by* to the whole number under *key* and return the sum."""
         milliseconds = self._milliseconds(ttl)
@@ -130,6 +146,40 @@ class RedisKeyValue:
             if total is not None:
                 return int(total)
         return await self._add_by_version(key, by, milliseconds)
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of those *keys* that exist, all as of one moment."""
+        names = checked_keys(keys)
+        if not names:
+            return {}
+        texts = await self._client.call("MGET", *self._values(names))
+        return {
+            key: decode(key, text[VERSION_LENGTH:])
+            for key, text in zip(names, texts, strict=True)
+            if text is not None
+        }
+
+    async def set_many(
+        self, values: Mapping[str, Any], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """Store all *values* under their keys, or none; return their new versions."""
+        texts, milliseconds = encode_all(values), self._milliseconds(ttl)
+        if not texts:
+            return {}
+        versions = {key: new_version() for key in texts}
+        stored = [(key, versions[key] + text) for key, text in texts.items()]
+        keys = (*self._index, *self._values(texts))
+        await self._client.run(SET_MANY, keys, milliseconds, *chain(*stored))
+        return versions
+
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove all of *keys* at once; return how many were there."""
+        names = checked_keys(keys)
+        if not names:
+            return 0
+        parts = (*self._index, *self._values(names))
+        deleted: int = await self._client.run(DELETE_MANY, parts, *names)
+        return deleted
 
     async def scan(
         self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
@@ -152,6 +202,9 @@ class RedisKeyValue:
 
     def _keys(self, key: str) -> tuple[Part, ...]:
         return (self._prefix + key, *self._index)
+
+    def _values(self, keys: Iterable[str]) -> list[Part]:
+        return [self._prefix + key for key in keys]
 
     def _milliseconds(self, ttl: float | None) -> Part:
         seconds = checked_ttl(ttl, self._ttl)

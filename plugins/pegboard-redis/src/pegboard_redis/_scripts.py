@@ -29,7 +29,22 @@ MOST_LOOKED_AT = 1000
 NAMES = """
 local value, order, expiry, key = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 """
-STORE = """
+NAMES_OF_MANY = """
+local order, expiry, value, key = KEYS[1], KEYS[2]
+"""
+NOW = """
+local moment
+local function now()
+  if not moment then
+    local time = redis.call('TIME')
+    moment = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return moment
+end
+"""
+STORE = (
+    NOW
+    + """
 local function store(text, ttl)
   if ttl == 'keep' then
     redis.call('SET', value, text, 'KEEPTTL')
@@ -39,12 +54,10 @@ local function store(text, ttl)
     redis.call('SET', value, text)
     redis.call('ZREM', expiry, key)
   else
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local ends = string.format('%.0f', now + ttl)
+    local ends = string.format('%.0f', now() + ttl)
     redis.call('SET', value, text, 'PXAT', ends)
     redis.call('ZADD', expiry, ends, key)
-    local past = string.format('(%.0f', now)
+    local past = string.format('(%.0f', now())
     local old = redis.call('ZRANGEBYSCORE', expiry, 0, past, 'LIMIT', 0, 2)
     if #old > 0 then
       redis.call('ZREM', expiry, unpack(old))
@@ -54,6 +67,7 @@ local function store(text, ttl)
   redis.call('ZADD', order, 0, key)
 end
 """
+)
 HOLDS = """
 local function holds(condition)
   if condition == '' then
@@ -95,6 +109,18 @@ return 1
 )
 """key, text, ttl, condition: returns whether the condition held."""
 
+SET_MANY = Script.of(
+    NAMES_OF_MANY,
+    STORE,
+    """
+for number = 3, #KEYS do
+  value, key = KEYS[number], ARGV[2 * number - 4]
+  store(ARGV[2 * number - 3], ARGV[1])
+end
+""",
+)
+"""The two sets, then the key of each value; ttl, then key and text of each."""
+
 DELETE = Script.of(
     NAMES,
     HOLDS,
@@ -109,8 +135,19 @@ return redis.call('DEL', value)
 )
 """key, condition: returns how many there were, or -1 if the condition did not hold."""
 
+DELETE_MANY = Script.of(
+    NAMES_OF_MANY,
+    """
+redis.call('ZREM', order, unpack(ARGV))
+redis.call('ZREM', expiry, unpack(ARGV))
+return redis.call('DEL', unpack(KEYS, 3))
+""",
+)
+"""The two sets, then the key of each value; each key: returns how many there were."""
+
 TOUCH = Script.of(
     NAMES,
+    NOW,
     """
 if redis.call('EXISTS', value) == 0 then
   return 0
@@ -119,9 +156,7 @@ if ARGV[2] == '' then
   redis.call('PERSIST', value)
   redis.call('ZREM', expiry, key)
 else
-  local time = redis.call('TIME')
-  local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
-  ends = string.format('%.0f', ends)
+  local ends = string.format('%.0f', now() + ARGV[2])
   redis.call('PEXPIREAT', value, ends)
   redis.call('ZADD', expiry, ends, key)
 end

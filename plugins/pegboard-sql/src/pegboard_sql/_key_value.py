@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
+import json
 from typing import TYPE_CHECKING, Any
 
 from pegboard.contracts.key_value import (
@@ -11,12 +11,14 @@ from pegboard.contracts.key_value import (
     KeyPage,
     checked_condition,
     checked_key,
+    checked_keys,
     checked_limit,
     checked_sum,
     checked_ttl,
     conflict,
     decode,
     encode,
+    encode_all,
     new_version,
     page,
     scan_start,
@@ -36,14 +38,16 @@ from ._statements import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pegboard import Context
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from ._pools import Pools
     from .options import SqlOptions
 
-WRITES_PER_PURGE, MOST_PURGED = 64, 128
-"""Each write makes at most one row that expires, so this removes them faster."""
+WRITES_PER_PURGE, MOST_PURGED = 64, 256
+"""Fewer rows than this one can expire between two purges, though many come at once."""
 
 
 class SqlKeyValue:
@@ -62,7 +66,7 @@ class SqlKeyValue:
         self._timeout = options.timeout
         self._lane = Lane(context.address, options.timeout)
         self._table = make_table(options.table or table_of(context.name))
-        self._writes = count()
+        self._rows_until_purge = 0
         self._statements: Statements | None = None
 
     async def get(self, key: str, default: Any = None) -> Any:
@@ -119,6 +123,15 @@ class SqlKeyValue:
         values = {"key": stored(checked_key(key)), "expires": self._expiry(ttl)}
         return bool(await self._change("touch", values))
 
+    async def ttl(self, key: str) -> float | None:
+        """Return the seconds until *key* expires, if it does; 0 if it is not there."""
+        now = self._clock()
+        rows = await self._read("ttl", {"key": stored(checked_key(key))})
+        if not rows:
+            return 0.0
+        (expires,) = rows[0]
+        return None if expires is None else float(expires - now)
+
     async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
         """Add *by* to the whole number under *key* and return the sum."""
         values = {"key": stored(checked_key(key)), "expires": self._expiry(ttl)}
@@ -129,6 +142,28 @@ class SqlKeyValue:
             if rows:
                 return int(rows[0][0])
         return await self._add_in_steps(key, by, values)
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of those *keys* that exist, all as of one moment."""
+        rows = await self._read("get_many", {"keys": _keys(keys)})
+        found = [(restored(name), text) for name, text in rows]
+        return {key: decode(key, text) for key, text in found}
+
+    async def set_many(
+        self, values: Mapping[str, Any], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """Store all *values* under their keys, or none; return their new versions."""
+        rows = [
+            {"key": stored(key), "value": text, "version": new_version()}
+            for key, text in encode_all(values).items()
+        ]
+        new = {"rows": json.dumps(rows), "expires": self._expiry(ttl)}
+        await self._change("set_many", new, rows=len(rows))
+        return {restored(row["key"]): row["version"] for row in rows}
+
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove all of *keys* at once; return how many were there."""
+        return len(await self._change("delete_many", {"keys": _keys(keys)}))
 
     async def scan(
         self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
@@ -164,8 +199,12 @@ class SqlKeyValue:
     async def _read(self, name: str, values: dict[str, Any]) -> list[Row]:
         return await self._run(name, values, again=True)
 
-    async def _change(self, name: str, values: dict[str, Any]) -> list[Row]:
-        if next(self._writes) % WRITES_PER_PURGE == 0:  # remove some of what expired
+    async def _change(
+        self, name: str, values: dict[str, Any], *, rows: int = 1
+    ) -> list[Row]:
+        self._rows_until_purge -= rows
+        if self._rows_until_purge < 0:  # remove some of what expired
+            self._rows_until_purge = WRITES_PER_PURGE
             await self._run("purge", {"most": MOST_PURGED})
         return await self._run(name, values)
 
@@ -189,6 +228,10 @@ class SqlKeyValue:
         except KNOWN as error:
             raise before_sending(error, self._address) from error
         return Statements.of(self._table, engine.dialect)
+
+
+def _keys(keys: Sequence[str]) -> str:
+    return json.dumps([stored(key) for key in checked_keys(keys)])
 
 
 def _plain(version: str) -> str:

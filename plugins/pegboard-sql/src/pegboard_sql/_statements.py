@@ -25,12 +25,31 @@ PARTS = {
     "longest_counter": LONGEST_COUNTER,
 }
 
+POSTGRESQL = {
+    "among": "= ANY (ARRAY (SELECT json_array_elements_text(CAST(:keys AS JSON))))",
+    "rows": "json_to_recordset(CAST(:rows AS JSON)) "
+    "AS new (key TEXT, value TEXT, version TEXT)",
+    "lock": "FOR UPDATE",
+    "lock_free": "FOR UPDATE SKIP LOCKED",
+}
+SQLITE = {
+    "among": "IN (SELECT value FROM json_each(:keys))",
+    "rows": "(SELECT value ->> 'key' AS key, value ->> 'value' AS value, "
+    "value ->> 'version' AS version FROM json_each(:rows))",
+    "lock": "",
+    "lock_free": "",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Statements:
     """Statements with named values. All return rows: a change one for each row."""
 
     get: str = "SELECT value, version FROM {table} WHERE key = :key AND {alive}"
+    get_many: str = """
+        SELECT key, value FROM {table} WHERE key {among} AND {alive}
+    """
+    ttl: str = "SELECT expires FROM {table} WHERE key = :key AND {alive}"
     exists: str = "SELECT 1 FROM {table} WHERE key = :key AND {alive}"
     scan: str = """
         SELECT key FROM {table} WHERE key >= :start AND {alive}
@@ -41,6 +60,11 @@ class Statements:
         ORDER BY key LIMIT :most
     """
     set: str = "INSERT INTO {table} {insert} SET {all_new} RETURNING 1"
+    set_many: str = """
+        INSERT INTO {table} AS old (key, value, version, expires)
+        SELECT key, value, version, CAST(:expires AS DOUBLE PRECISION) FROM {rows}
+        WHERE true ON CONFLICT (key) DO UPDATE SET {all_new} RETURNING 1
+    """
     set_if_absent: str = """
         INSERT INTO {table} {insert} SET {all_new} WHERE old.expires <= :now RETURNING 1
     """
@@ -69,13 +93,19 @@ class Statements:
         UPDATE {table} SET expires = :expires WHERE key = :key AND {alive} RETURNING 1
     """
     delete: str = "DELETE FROM {table} WHERE key = :key AND {alive} RETURNING 1"
+    delete_many: str = """
+        DELETE FROM {table} WHERE key IN (
+            SELECT key FROM {table} WHERE key {among} AND {alive}
+            ORDER BY key {lock}
+        ) RETURNING 1
+    """
     delete_if_version: str = """
         DELETE FROM {table} WHERE key = :key AND version = :if_version AND {alive}
         RETURNING 1
     """
     purge: str = """
         DELETE FROM {table} WHERE key IN (
-            SELECT key FROM {table} WHERE expires <= :now LIMIT :most {skip_locked}
+            SELECT key FROM {table} WHERE expires <= :now LIMIT :most {lock_free}
         ) RETURNING 1
     """
 
@@ -84,10 +114,10 @@ class Statements:
         """Return the statements for *table* as the driver of *dialect* takes them."""
         name = dialect.identifier_preparer.format_table(table)
         server = dialect.name == "postgresql"
-        lock = "FOR UPDATE SKIP LOCKED" if server else ""
+        parts = {**PARTS, **(POSTGRESQL if server else SQLITE), "table": name}
 
         def spelled(text: str) -> str:
-            plain = " ".join(text.format(table=name, skip_locked=lock, **PARTS).split())
+            plain = " ".join(text.format(**parts).split())
             return re.sub(r":(\w+)", r"%(\1)s", plain) if server else plain
 
         return cls(**{one.name: spelled(str(one.default)) for one in fields(cls)})
