@@ -446,11 +446,11 @@ TWINS = (
     Cache,
     Messenger,
     SecretStore,
+    SecretVault,
 )
 """What ``storage`` and ``integration`` take, and what is made of it."""
 
 
-    SecretVault,
 class ReplyStream:
     """A reply, piece by piece; see ``pegboard.ReplyStream``."""
 
