@@ -12,6 +12,7 @@ from claude_agent_sdk import (
     ResultMessage,
     StreamEvent,
     ThinkingBlock,
+    UserMessage,
 )
 from pegboard import (
     File,
@@ -20,6 +21,7 @@ from pegboard import (
     PartDone,
     Reasoning,
     ReasoningDelta,
+    Source,
     Text,
     TextDelta,
     Usage,
@@ -120,6 +122,8 @@ class Reading:
         self._stop_reason: str | None = None
         self._has_words = False
         self._is_new = False
+        self._words: list[str] = []
+        self._sources: dict[Source, None] = {}
         self.result: ResultMessage | None = None
         """The last message, once it has come."""
         self.error: str | None = None
@@ -151,9 +155,25 @@ class Reading:
 
     def events(self, message: SdkMessage) -> Iterator[Event]:
         """Yield what *message* brings."""
+        for event in self._brought(message):
+            if isinstance(event, TextDelta):
+                self._words.append(event.text)
+            elif isinstance(event, PartDone):
+                self._words = []
+            yield event
+
+    def found(self) -> Iterator[Event]:
+        """Yield the last words once more, with the pages that searches have found."""
+        if self._sources:
+            words = "".join(self._words)
+            yield PartDone(Text(words, sources=tuple(self._sources)))
+
+    def _brought(self, message: SdkMessage) -> Iterator[Event]:
         if isinstance(message, StreamEvent):
             if message.parent_tool_use_id is None:
                 yield from self._raw(message.event)
+        elif isinstance(message, UserMessage):
+            self._sources |= dict.fromkeys(_pages(message.tool_use_result))
         elif isinstance(message, AssistantMessage):
             self.error = message.error or self.error
             yield from _thoughts(message)
@@ -219,6 +239,16 @@ def usage_of(told: Mapping[str, Any]) -> Usage:
         output=written - reasoning,
         reasoning=reasoning,
     )
+
+
+def _pages(result: object) -> Iterator[Source]:
+    """Yield the pages in the *result* of a tool, if it is one that searches."""
+    searches = result.get("results") if isinstance(result, dict) else None
+    for search in searches if isinstance(searches, list) else ():
+        pages = search.get("content") if isinstance(search, dict) else None
+        for page in pages if isinstance(pages, list) else ():
+            if isinstance(page, dict) and page.get("url"):
+                yield Source(page["url"], page.get("title") or "")
 
 
 def _thoughts(message: AssistantMessage) -> Iterator[PartDone]:

@@ -14,7 +14,7 @@ from pegboard.errors import InvalidRequest
 from pydantic import ValidationError
 
 from ._convert import PROVIDER
-from .options import ClaudeCodeOptions
+from .options import SEARCH, ClaudeCodeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -89,7 +89,7 @@ class Launcher:
 
     def launch(self, request: ChatRequest) -> Launch:
         """Return with what Claude Code is started to answer *request*."""
-        options = _options_for(request, self._options)
+        options = _with_search(request, _options_for(request, self._options))
         flags = (*_conduct(options), *_permissions(options), *_task(request, options))
         isolation = (*ISOLATED, _mode(options))
         return Launch(
@@ -160,6 +160,15 @@ def _options_for(request: ChatRequest, options: ClaudeCodeOptions) -> ClaudeCode
         first = error.errors(include_input=False)[0]
         msg = f"extra of {PROVIDER}: {first['loc'][0]}: {first['msg']}."
         raise InvalidRequest(msg, request_sent="no") from None
+
+
+def _with_search(request: ChatRequest, options: ClaudeCodeOptions) -> ClaudeCodeOptions:
+    """Return *options* that let Claude search the web if *request* does."""
+    if not request.web_search:
+        return options
+    names = ("tools", "allowed_tools")
+    more = {name: [*dict.fromkeys([*getattr(options, name), SEARCH])] for name in names}
+    return options.model_copy(update=more)
 
 
 def _mode(options: ClaudeCodeOptions) -> str:

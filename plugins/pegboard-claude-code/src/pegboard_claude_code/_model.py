@@ -105,6 +105,9 @@ class ClaudeCodeModel:
                         break
             if reading.is_short:
                 session.kill()  # or it would ask for more
+            for event in reading.found():
+                draft.add(event)
+                yield event
             end = self._end(reading, session)
             draft.add(end)
             session.heard = (*messages, draft.reply().message)

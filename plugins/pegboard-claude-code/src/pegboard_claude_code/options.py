@@ -8,6 +8,8 @@ from typing import Literal
 from pegboard import Options
 from pydantic import Field, SecretStr, field_validator
 
+SEARCH = "WebSearch"
+"""The tool of Claude Code that searches the web."""
 FEWEST_THOUGHTS = 1024
 """Tokens to think with that the API takes at least."""
 

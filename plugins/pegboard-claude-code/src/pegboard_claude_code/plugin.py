@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ._model import ClaudeCodeModel
     from .options import ClaudeCodeOptions
 
-CAPABILITIES = frozenset({"reasoning_effort", "json_schema", "images", "files"})
+ALWAYS = frozenset({"reasoning_effort", "json_schema", "images", "files"})
 # An agent at work takes minutes. To connect means to start a process of some weight.
 POLICY = {"deadline": 600, "connect_timeout": 30}
 
@@ -27,7 +27,7 @@ def pegboard_llm_providers() -> list[LLMProvider]:
             factory=make_model,
             options="pegboard_claude_code.options:ClaudeCodeOptions",
             contracts={"ChatModel": 1, "StreamingChat": 1},
-            capabilities=CAPABILITIES,
+            capabilities=_capabilities,
             install="pegboard-claude-code",
             defaults={"policy": POLICY},
             env={
@@ -38,6 +38,13 @@ def pegboard_llm_providers() -> list[LLMProvider]:
             summary="Claude, through Claude Code on this machine",
         )
     ]
+
+
+def _capabilities(options: ClaudeCodeOptions) -> frozenset[str]:
+    from .options import SEARCH  # noqa: PLC0415 - with those who have options
+
+    may_search = SEARCH not in options.disallowed_tools
+    return ALWAYS | {"web_search"} if may_search else ALWAYS
 
 
 def make_model(options: ClaudeCodeOptions, context: Context) -> ClaudeCodeModel:
