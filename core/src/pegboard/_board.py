@@ -18,11 +18,12 @@ from ._checkup import problems
 from ._explain import Explanation, explain
 from ._factory import Instance
 from ._instances import Instances
+from ._keys import Keys
 from ._llm import LLM
 from ._observing import Observing
 from ._operations import Operations
 from ._plugins.registry import Registry
-from ._secrets import fetch_secrets
+from ._secrets import Secrets
 from ._selection import selected
 from ._settings.settings import Settings
 from ._suggest import suggest
@@ -33,9 +34,10 @@ from .health import Health, judged, measured
 from .health import composed as composed_health
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from ._plan import Plan
     from ._plugins.loading import Plugin
-    from ._settings.references import UnresolvedError
     from .contracts.chat import Tool
     from .stats import Stats
 
@@ -103,7 +105,7 @@ class Pegboard:
         self._clock = clock
         self._registry = Registry(allow=rules.allow, deny=rules.deny, own=plugins)
         self._accounts = Accounts(clock)
-        self._fetched: dict[str, str | UnresolvedError] = {}
+        self._secrets = Secrets(settings.tree, self._secret_store)
         self._observing = Observing(
             settings,
             self._registry,
@@ -116,16 +118,24 @@ class Pegboard:
             self._registry,
             clock=clock,
             accounts=self._accounts,
-            fetched=self._fetched,
+            fetched=self._secrets.fetched,
             observers=self._observing.observers,
+        )
+        self._keys = Keys(
+            settings,
+            self._registry,
+            self._instances,
+            clock=clock,
+            fetched=self._secrets.fetched,
         )
         self._operations = Operations(self._instances)
         self._llms: dict[str, LLM] = {}
         self._lock = threading.RLock()
 
     async def __aenter__(self) -> Self:
-        tree = self._settings.tree
-        await fetch_secrets(tree, self._fetched, self._secret_store)
+        await self._secrets.fetch()
+        every = self._settings.top.secrets.renew_every
+        self._secrets.begin_renewing(every, self.renew_secrets)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -305,6 +315,54 @@ class Pegboard:
         plans = [one.plan for one in made.values() if isinstance(one, Instance)]
         return found | {plan.address: self._of_targets(plan, found) for plan in plans}
 
+    async def renew_secrets(self) -> list[str]:
+        """
+        Fetch the secrets in secret stores again, and have all that is open use them.
+
+        It happens every ``[secrets] renew_every`` seconds, too. What users hold goes on
+        working; calls under way end with the old secrets. Storage that is called
+        without a policy keeps its connections, and with them its secrets.
+
+        Returns:
+            The addresses of the instances whose secrets were others.
+
+        """
+        await self._secrets.fetch_again()
+        return await self._instances.renew()
+
+    async def check_secret(
+        self, key: str, value: SecretStr | None = None
+    ) -> dict[str, Health]:
+        """
+        Return for every instance that refers to the secret *key* whether it works.
+
+        Args:
+            key: Store and name, such as ``vault/api-key``.
+            value: What to try in its place. Default: what is stored now.
+
+        Raises:
+            NotFound: It is not stored.
+            SettingsError: There is no such store.
+
+        """
+        return await self._keys.check(key, value)
+
+    async def rotate_secret(self, key: str, value: SecretStr) -> dict[str, Health]:
+        """
+        Store *value* as the secret *key*, once it works, and have all use it.
+
+        Raises:
+            InvalidRequest: An instance is down with it. Nothing was changed.
+            SettingsError: There is no such store, or it takes no secrets.
+
+        Returns:
+            How those were with it that refer to it.
+
+        """
+        found = await self._keys.rotate(key, value)
+        await self.renew_secrets()
+        return found
+
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""
         return self._registry.plugins()
@@ -320,6 +378,7 @@ class Pegboard:
             CloseError: With those that did not close cleanly.
 
         """
+        await self._secrets.end_renewing()
         await self._observing.post_waiting()
         for llm in self._llms.values():
             llm._closed = True  # noqa: SLF001 - the board's own facade

@@ -9,6 +9,8 @@ from ._adapted import Adapted, filtering
 from ._log import logger_of
 from ._policy.stack import Governed
 from ._policy.target import Target
+from ._replaceable import Replaceable
+from ._settings.references import secret_store_references
 from .descriptors import Context
 from .errors import PluginError
 
@@ -35,6 +37,12 @@ class Instance:
     """What users call: the provider itself, or its governed operations."""
     parts: Mapping[str, Any] = field(default_factory=dict)
     """What they call instead for the contracts that parts of it keep, by name."""
+    replace: Callable[[Any, tuple[str, ...]], None] | None = None
+    """
+    Puts another provider behind what users call, and says which secrets to hide.
+
+    None where users hold the provider itself, or where no secret of it can change.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,31 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         PluginError: The provider's SDK is missing, or the provider lacks operations.
 
     """
-    factory = load_factory(plan.offer)
+    provider = make_provider(plan, around)
+    parts = {n: p for n, p in _parts(provider).items() if n in plan.contracts}
+    own = _operations(c for n, c in plan.contracts.items() if n not in parts)
+    keepers = {n: (p, _operations([plan.contracts[n]])) for n, p in parts.items()}
+    _check_complete(plan, [(provider, own), *keepers.values()])
+    logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
+    target = _target(plan, around) if plan.external else None
+    stands: dict[str | None, Replaceable] = {}
+
+    def wrapped(name: str | None, keeper: Any, own: Sequence[Operation]) -> Any:
+        if target is not None and secret_store_references(plan.section):
+            keeper = stands[name] = Replaceable(keeper, own)
+        return _wrapped(keeper, own, dict(plan.functions), target)
+
+    handles = {
+        name: keeper[0] if plan.contracts[name].direct else wrapped(name, *keeper)
+        for name, keeper in keepers.items()
+    }
+    handle = wrapped(None, provider, own)
+    replace = _replacing(stands, target) if target is not None and stands else None
+    return Instance(plan, provider, handle, handles, replace)
+
+
+def make_provider(plan: Plan, around: Surroundings) -> Any:
+    """Return what the factory of *plan* makes."""
     context = Context(
         address=plan.address,
         data_folder=around.data_folder,
@@ -69,18 +101,21 @@ def make(plan: Plan, around: Surroundings) -> Instance:
         keep_alive=plan.policy.keep_alive,
         targets=around.targets,
     )
-    provider = factory(plan.options, context)
-    parts = {n: p for n, p in _parts(provider).items() if n in plan.contracts}
-    own = _operations(c for n, c in plan.contracts.items() if n not in parts)
-    keepers = {n: (p, _operations([plan.contracts[n]])) for n, p in parts.items()}
-    _check_complete(plan, [(provider, own), *keepers.values()])
-    logger_of(plan.address).debug("Made by {}.", plan.offer.distribution)
-    wrapped = _wrapping(plan, around)
-    handles = {
-        name: keeper[0] if plan.contracts[name].direct else wrapped(*keeper)
-        for name, keeper in keepers.items()
-    }
-    return Instance(plan, provider, wrapped(provider, own), handles)
+    return load_factory(plan.offer)(plan.options, context)
+
+
+def _replacing(
+    stands: Mapping[str | None, Replaceable], target: Target
+) -> Callable[[Any, tuple[str, ...]], None]:
+    """Return what puts another provider behind *stands*, each for a part or for all."""
+
+    def replace(provider: Any, secrets: tuple[str, ...]) -> None:
+        parts = _parts(provider)
+        target.secrets = secrets
+        for name, stand in stands.items():
+            stand.original = provider if name is None else parts[name]
+
+    return replace
 
 
 def _parts(provider: object) -> Mapping[str, object]:
@@ -104,15 +139,23 @@ def _check_complete(
         raise PluginError(msg)
 
 
-def _wrapping(
-    plan: Plan, around: Surroundings
-) -> Callable[[object, Sequence[Operation]], Any]:
-    """Return what makes of a provider what users call, all under one policy."""
-    functions = dict(plan.functions)
-    if not plan.external:
-        return lambda provider, own: _adapted(provider, functions, own)
-    filter_request = functions.pop("filter_request", None)
-    target = Target(
+def _wrapped(
+    provider: object,
+    own: Sequence[Operation],
+    functions: dict[str, Callable[..., Any]],
+    target: Target | None,
+) -> Any:
+    """Return what users call of *provider*, under the policy of *target* if any."""
+    if target is None:
+        return _adapted(provider, functions, own)
+    functions.pop("filter_request", None)  # the policy's, so that observers see less
+    return Governed(_adapted(provider, functions, own), own, target)
+
+
+def _target(plan: Plan, around: Surroundings) -> Target:
+    """Return what all that the instance of *plan* does is governed by."""
+    filter_request = plan.functions.get("filter_request")
+    return Target(
         address=plan.address,
         policy=plan.policy,
         provider=plan.offer.provider.name,
@@ -126,9 +169,6 @@ def _wrapping(
         filter=filter_request and filtering(filter_request),
         telemetry_name=plan.offer.provider.telemetry_name or plan.offer.provider.name,
         is_composite=plan.offer.provider.targets is not None,
-    )
-    return lambda provider, own: Governed(
-        _adapted(provider, functions, own), own, target
     )
 
 

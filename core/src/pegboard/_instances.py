@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from ._composition import composed
-from ._factory import Instance, Surroundings, make
+from ._factory import Instance, Surroundings, make, make_provider
+from ._log import logger_of
 from ._plan import Plan, plan
 from ._policy.shared import News
 from ._settings.tree import FAMILIES
@@ -55,6 +57,7 @@ class Instances:
         self._observers = observers
         self._made: dict[str, Instance] = {}
         self._built: dict[tuple[str, object], Any] = {}
+        self._replaced: dict[str, Any] = {}
         self._lock = RLock()
         self._is_closed = False
 
@@ -114,6 +117,44 @@ class Instances:
                 self._built[address, contract] = made(handle, *get_args(contract))
             return self._built[address, contract]
 
+    async def renew(self) -> list[str]:
+        """
+        Have those whose secrets are others now use them; return their addresses.
+
+        Calls under way end as they began. What made them is closed when the next one
+        takes its place, or with the board, which gives streams their time.
+        """
+        with self._lock:
+            found = [self._renewed(instance) for instance in self._made.values()]
+        changed = [one for one in found if one is not None]
+        for _, before in changed:
+            await self._close(before)
+        return [instance.plan.address for instance, _ in changed]
+
+    def _renewed(self, instance: Instance) -> tuple[Instance, Any] | None:
+        """Put a new provider behind *instance*, if its secrets have changed."""
+        if instance.replace is None:
+            return None
+        address = instance.plan.address
+        try:
+            plan = self.plan(address)
+            if plan.options == instance.plan.options:
+                return None
+            provider = make_provider(plan, self._around(plan))
+        except PegboardError as error:
+            logger_of(address).warning("It keeps its old secrets: {}", error)
+            return None
+        hidden = tuple(dict.fromkeys([*plan.secrets, *instance.plan.secrets]))
+        instance.replace(provider, hidden)
+        renewed = replace(
+            instance, plan=replace(plan, secrets=hidden), provider=provider
+        )
+        self._made[address] = renewed
+        before = self._replaced.get(address)
+        self._replaced[address] = instance.provider
+        logger_of(address).info("It uses the new secrets.")
+        return renewed, before
+
     def secrets(self) -> list[str]:
         """Return the secrets of all that was made."""
         made = list(self._made.values())
@@ -124,14 +165,16 @@ class Instances:
         if self._is_closed:
             return {}
         self._is_closed = True
+        opened = [*self._made.items()]
+        providers = [(address, instance.provider) for address, instance in opened]
         return {
             address: error
-            for address, instance in reversed(self._made.items())
-            if (error := await self._close(instance)) is not None
+            for address, provider in reversed([*self._replaced.items(), *providers])
+            if (error := await self._close(provider)) is not None
         }
 
-    async def _close(self, instance: Instance) -> Exception | None:
-        close = getattr(instance.provider, "aclose", None)
+    async def _close(self, provider: Any) -> Exception | None:
+        close = getattr(provider, "aclose", None)
         if close is None:
             return None
         try:
@@ -143,11 +186,14 @@ class Instances:
 
     def _make(self, plan: Plan) -> Instance:
         """Return the instance of *plan*; those it is made of are made before it."""
+        return make(plan, self._around(plan))
+
+    def _around(self, plan: Plan) -> Surroundings:
         targets = {
             target.address.partition(".")[2]: self.get(target.address).handle
             for target in plan.targets
         }
-        around = Surroundings(
+        return Surroundings(
             data_folder=self._settings.data_folder,
             clock=self._clock,
             accounts=self._accounts,
@@ -155,7 +201,6 @@ class Instances:
             targets=targets,
             news=self._news(plan),
         )
-        return make(plan, around)
 
     def _news(self, plan: Plan) -> News | None:
         """Return how the instance of *plan* hears of outages, if it is to."""

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from ._plugins.loading import Plugin
     from ._prompt import Parameters, Prompt
     from ._run import Run, TypedRun
+    from pydantic import SecretStr
     from .contracts.batches import Batch, BatchResult
     from .contracts.chat import Reply, StreamEvent, Tool
     from .contracts.models import PullProgress
@@ -765,6 +766,20 @@ class Pegboard:
                 f"{known}; declare others with @pegboard.sync.twin_of(CONTRACT)."
             )
             raise PluginError(msg)
+    def renew_secrets(self) -> list[str]:
+        """Have all use what the secret stores hold now."""
+        return self._call(self._board.renew_secrets())
+
+    def check_secret(
+        self, key: str, value: SecretStr | None = None
+    ) -> dict[str, Health]:
+        """Return for every instance that refers to *key* whether it works."""
+        return self._call(self._board.check_secret(key, value))
+
+    def rotate_secret(self, key: str, value: SecretStr) -> dict[str, Health]:
+        """Store *value* as the secret *key*, once it works, and have all use it."""
+        return self._call(self._board.rotate_secret(key, value))
+
         if held := get_args(twin):
             original = original[held]
         return twin(find(name, original), self._running())

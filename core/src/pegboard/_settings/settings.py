@@ -70,6 +70,15 @@ class HealthSettings(BaseModel):
     """Seconds that an instance may take to answer a check."""
 
 
+class SecretSettings(BaseModel):
+    """How a running program sees that secrets in secret stores have changed."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    renew_every: float = Field(default=300.0, ge=0)
+    """Seconds after which they are fetched again; with 0 they are fetched once."""
+
+
 class StatsSettings(BaseModel):
     """Stats of programs, for ``pegboard stats`` to show."""
 
@@ -215,6 +224,8 @@ class TopLevel(BaseModel):
     """What OpenTelemetry is told of calls."""
     health: HealthSettings = HealthSettings()
     """How it is found out whether instances can be reached."""
+    secrets: SecretSettings = SecretSettings()
+    """How it is seen that secrets in secret stores have changed."""
     stats: StatsSettings = StatsSettings()
     """Stats of programs, for ``pegboard stats`` to show."""
     calls: CallsSettings = CallsSettings()

@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 from pegboard._operations import names_instance
 from pegboard.errors import InvalidRequest
 
+from ._secret import read_secret
 from ._table import show
 
 if TYPE_CHECKING:
@@ -84,16 +85,30 @@ def _read(
         for name, value in own.params.items()
         if own.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+    given |= {name: _typed(operation, name) for name in _secrets(operation)}
     try:
         return operation.read(given)
     except InvalidRequest as error:
         raise click.UsageError(error.message, own) from error
 
 
+def _secrets(operation: BoundOperation) -> list[str]:
+    """Return the parameters of *operation* that are secrets, and so no options."""
+    properties = operation.declared.parameters.get("properties", {})
+    return [name for name, given in properties.items() if given.get("writeOnly")]
+
+
+def _typed(operation: BoundOperation, name: str) -> str:
+    return read_secret(f"{name} of {operation.name}").get_secret_value()
+
+
 def _options(operation: BoundOperation) -> Iterator[click.Option]:
-    """Yield an option for each parameter of *operation*."""
+    """Yield an option for each parameter of *operation* that is no secret."""
     schema = operation.declared.parameters
+    secrets = _secrets(operation)
     for name, given in schema.get("properties", {}).items():
+        if name in secrets:
+            continue
         kind, flag = _kind(given), name.replace("_", "-")
         is_flag = kind is click.BOOL
         yield click.Option(

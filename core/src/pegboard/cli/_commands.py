@@ -138,6 +138,73 @@ def check(place: Place) -> None:
     _check.run(place)
 
 
+@cli.group()
+def keys() -> None:
+    """
+    Manage secrets in secret stores. None is ever shown.
+
+    KEY is store and name, such as vault/api-key. New values are read from a prompt that
+    does not show them, or from stdin.
+    """
+
+
+@keys.command("list")
+@click.argument("store", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_keys(place: Place, *, store: str | None, as_json: bool) -> None:
+    """List the names of secrets, and which instances use them."""
+    from . import _keys  # noqa: PLC0415 - only what runs is imported
+
+    _keys.list_all(place, store, as_json=as_json)
+
+
+@keys.command("set")
+@click.argument("key")
+@click.pass_obj
+def set_key(place: Place, key: str) -> None:
+    """Store a secret as KEY, in the place of what was there."""
+    from . import _keys  # noqa: PLC0415 - only what runs is imported
+
+    _keys.store(place, key)
+
+
+@keys.command("check")
+@click.argument("key")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def check_key(place: Place, key: str, *, as_json: bool) -> None:
+    """Say whether what uses KEY works. Exits with 1 if anything is down."""
+    from . import _keys  # noqa: PLC0415 - only what runs is imported
+
+    _keys.check(place, key, as_json=as_json)
+
+
+@keys.command("rotate")
+@click.argument("key")
+@click.pass_obj
+def rotate_key(place: Place, key: str) -> None:
+    """
+    Try a new secret with all that uses KEY, then store it.
+
+    If anything is down with it, nothing is changed. Programs that run use it when they
+    fetch their secrets again, as [secrets] renew_every says.
+    """
+    from . import _keys  # noqa: PLC0415 - only what runs is imported
+
+    _keys.rotate(place, key)
+
+
+@keys.command("delete")
+@click.argument("key")
+@click.pass_obj
+def delete_key(place: Place, key: str) -> None:
+    """Forget the secret KEY."""
+    from . import _keys  # noqa: PLC0415 - only what runs is imported
+
+    _keys.delete(place, key)
+
+
 @cli.command()
 @click.option(
     "--watch",

@@ -33,13 +33,14 @@ async def _watched(
     async with place.board() as board:
         while True:
             found = await board.health()
-            _print(found, as_json=as_json)
+            show_health(found, as_json=as_json)
             if watch is None:
                 return found
             await asyncio.sleep(watch)
 
 
-def _print(found: Mapping[str, Health], *, as_json: bool) -> None:
+def show_health(found: Mapping[str, Health], *, as_json: bool) -> None:
+    """Print a row for each address, or JSON."""
     if as_json:
         values = {address: asdict(one) for address, one in found.items()}
         click.echo(json.dumps(values, indent=2))
