@@ -22,6 +22,7 @@ PACKAGES: Mapping[str, str] = {
     "postgresql": "pegboard-sql",
     "sql": "pegboard-sql",
     "slack": "pegboard-slack",
+    "notion": "pegboard-notion",
     "cerebras": "pegboard-openai",
     "deepinfra": "pegboard-openai",
     "deepseek": "pegboard-openai",
