@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from pegboard import Database, KeyValue, Pegboard
+from pegboard import Collection, Database, DocumentStore, KeyValue, Pegboard
 from pegboard.errors import CallError, ConnectionFailed, Timeout, Unavailable
+from pegboard.testing.documents import PETS
 from pegboard.testing.tcp_proxy import TcpProxy
 from sqlalchemy import text
 
@@ -207,3 +208,62 @@ async def test_statement_timeout_ends_what_takes_long(database_url):
         with pytest.raises(Timeout):
             async with database.session() as session:
                 await session.execute(text("SELECT pg_sleep(10)"))
+
+
+async def test_documents_are_back_after_a_kill(mortal):
+    """They fail while the server is down, and work one call after it is back."""
+    async with board_of(mortal.url()) as board:
+        store = board.storage("main", DocumentStore)
+        await asyncio.gather(
+            *(store.put_document(PETS, f"k{n}", {"age": n}) for n in range(8))
+        )
+        mortal.kill()
+        for call in (
+            store.get_document(PETS, "k1"),
+            store.put_document(PETS, "k1", {}),
+            store.find_documents(PETS, {"age": 1}),
+            store.find_documents(Collection("new")),
+        ):
+            with pytest.raises(GONE):
+                await call
+        mortal.start()
+
+        page = await store.find_documents(PETS, {"age": 1})
+        assert [document.key for document in page.documents] == ["k1"]
+        assert await store.put_document(PETS, "k1", {"age": 2})
+
+
+async def test_frozen_server_is_not_waited_for_by_documents(mortal):
+    """Neither by a question nor by the first use of a collection."""
+    async with board_of(mortal.url(), timeout=0.3) as board:
+        store = board.storage("main", DocumentStore)
+        await store.put_document(PETS, "key", {"age": 1})
+        mortal.freeze()
+        with pytest.raises(Timeout, match=r"did not answer within 0\.3 s"):
+            await store.find_documents(PETS, {"age": 1})
+        with pytest.raises(GONE):
+            await store.find_documents(Collection("new"))
+        mortal.thaw()
+
+        assert (await store.find_documents(PETS, {"age": 1})).documents
+        assert not (await store.find_documents(Collection("new"))).documents
+
+
+async def test_lost_answer_of_a_document_is_uncertain(proxy):
+    """A put whose answer is lost may have been made; it is not made again."""
+    async with board_of(proxy.url) as board:
+        store = board.storage("main", DocumentStore)
+        version = await store.put_document(PETS, "key", {"age": 0})
+        proxy.to_client.hold()
+        call = asyncio.create_task(
+            store.put_document(PETS, "key", {"age": 1}, if_version=version)
+        )
+        while b"2" not in await proxy.to_client.next_chunk():
+            pass
+        proxy.reset()
+        proxy.to_client.pass_on()
+        with pytest.raises(ConnectionFailed) as caught:
+            await call
+
+        assert caught.value.request_sent == "maybe"
+        assert (await store.get_document(PETS, "key")).body["age"] in {0, 1}

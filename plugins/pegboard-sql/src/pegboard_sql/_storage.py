@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._database import SqlDatabase
+from ._documents import SqlDocuments
 from ._errors import translating
 from ._key_value import SqlKeyValue
 from ._pools import Pools
@@ -26,7 +27,12 @@ class SqlStorage:
         self._pools = Pools(options, context)
         database = SqlDatabase(self._pools, context.address)
         values = SqlKeyValue(self._pools, options, context)
-        self.parts = {"Database": database, "KeyValue": values}
+        documents = SqlDocuments(self._pools, options, context)
+        self.parts = {
+            "Database": database,
+            "DocumentStore": documents,
+            "KeyValue": values,
+        }
         self.ping = database.ping
         self._options = options
         self._address = context.address

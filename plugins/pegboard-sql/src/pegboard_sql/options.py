@@ -59,11 +59,13 @@ class SqlOptions(Options):
     connect_timeout: float = Field(default=5.0, gt=0)
     """Longest time, in seconds, that opening a connection may take."""
     timeout: float = Field(default=5.0, gt=0)
-    """Longest time, in seconds, of an operation of KeyValue."""
+    """Longest time, in seconds, of an operation on values or documents."""
     statement_timeout: float | None = Field(default=None, gt=0)
     """Longest time, in seconds, of a statement in a session. None is no limit."""
     table: Annotated[str | None, AfterValidator(_checked_table)] = None
     """The table of KeyValue, made if missing. None is one named after the instance."""
+    documents_table: Annotated[str | None, AfterValidator(_checked_table)] = None
+    """The table of documents, made if missing. None is one named after the instance."""
     ttl: float | None = Field(default=None, gt=0)
     """Seconds until a value of KeyValue expires, where the call does not say."""
     migrations: Path = Path("migrations")

@@ -1,4 +1,4 @@
-"""What pegboard-sql offers: databases, values in their tables, and migrations."""
+"""What pegboard-sql offers: databases, what is kept in their tables, migrations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ._storage import SqlStorage
     from .options import SqlOptions
 
-CONTRACTS = {"Database": 1, "KeyValue": 1}
+CONTRACTS = {"Database": 1, "DocumentStore": 1, "KeyValue": 1}
 ENV = {
     "url": ("DATABASE_URL",),
     "pool_size": ("DB_POOL_SIZE",),
@@ -34,7 +34,7 @@ def pegboard_storage_providers() -> list[StorageProvider]:
             contracts=CONTRACTS,
             install="pegboard-sql",
             env=ENV,
-            summary="a PostgreSQL database, and values in it",
+            summary="a PostgreSQL database, and values and documents in it",
         ),
         StorageProvider(
             name="sql",
@@ -44,7 +44,7 @@ def pegboard_storage_providers() -> list[StorageProvider]:
             offers=kept,
             install="pegboard-sql",
             env=ENV,
-            summary="a database by its SQLAlchemy URL, and values in it",
+            summary="a database by its SQLAlchemy URL, values and documents in it",
         ),
     ]
 
