@@ -48,7 +48,15 @@ from . import (
     _stream,
 )
 from ._document_shape import Model
-from .contracts import blobs, database, documents, key_value, messenger, secret_store
+from .contracts import (
+    blobs,
+    database,
+    documents,
+    key_value,
+    messenger,
+    queue,
+    secret_store,
+)
 from .errors import PluginError
 
 if TYPE_CHECKING:
@@ -432,6 +440,28 @@ class Cache(Blocking):
         return self._portal.call(self._original.get_or_make(name, made, ttl=ttl))
 
 
+@twin_of(queue.Queue)
+class Queue(Blocking):
+    """Work that is handed over, and done at least once; see ``pegboard.Queue``."""
+
+    publish = blocking(queue.Queue.publish)
+    publish_many = blocking(queue.Queue.publish_many)
+    receive = blocking(queue.Queue.receive)
+    ack = blocking(queue.Queue.ack)
+    nack = blocking(queue.Queue.nack)
+    extend = blocking(queue.Queue.extend)
+    count = blocking(queue.Queue.count)
+
+
+@twin_of(queue.DeadLetterQueue)
+class DeadLetterQueue(Queue):
+    """A queue with its dead letters; see ``pegboard.DeadLetterQueue``."""
+
+    list_dead_letters = blocking(queue.DeadLetterQueue.list_dead_letters)
+    redrive = blocking(queue.DeadLetterQueue.redrive)
+    discard = blocking(queue.DeadLetterQueue.discard)
+
+
 TWINS = (
     KeyValue,
     Blobs,
@@ -446,6 +476,8 @@ TWINS = (
     Locks,
     Cache,
     Messenger,
+    Queue,
+    DeadLetterQueue,
     SecretStore,
     SecretVault,
 )

@@ -51,6 +51,8 @@ class Schema:
 
     version: int
     statements: tuple[str, ...]
+    application_id: int = APPLICATION_ID
+    """Tells a file with these tables from one with others of ours."""
 
 
 class SqliteFile:
@@ -179,9 +181,10 @@ class SqliteFile:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.execute("COMMIT")
-        if mark != APPLICATION_ID and (mark or tables):
+        ours = self._schema.application_id
+        if mark != ours and (mark or tables):
             self._refuse(f"{self._path} belongs to another program. Name a new file.")
-        if mark == APPLICATION_ID and version > self._schema.version:
+        if mark == ours and version > self._schema.version:
             self._refuse_newer(version)
         return bool(mark)
 
@@ -189,7 +192,7 @@ class SqliteFile:
         connection.execute("BEGIN IMMEDIATE")
         for statement in self._schema.statements:
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {self._schema.application_id}")
         connection.execute(f"PRAGMA user_version = {self._schema.version}")
         connection.execute("COMMIT")
 

@@ -131,6 +131,22 @@ def pegboard_integrations() -> Sequence[IntegrationProvider]:
             summary="messages on the terminal",
         ),
         IntegrationProvider(
+            name="memory",
+            factory="pegboard.builtin.messaging:MemoryMessaging",
+            options="pegboard.builtin.messaging:MemoryMessagingOptions",
+            contracts={"Queue": 1, "DeadLetterQueue": 1},
+            external=False,
+            summary="a queue in the memory of this process",
+        ),
+        IntegrationProvider(
+            name="sqlite",
+            factory="pegboard.builtin.messaging:SqliteMessaging",
+            options="pegboard.builtin.messaging:SqliteMessagingOptions",
+            contracts={"Queue": 1, "DeadLetterQueue": 1},
+            external=False,
+            summary="a queue in a SQLite file",
+        ),
+        IntegrationProvider(
             name="environment",
             factory="pegboard.builtin.secrets:EnvironmentSecrets",
             options="pegboard.builtin.secrets:EnvironmentOptions",

@@ -14,7 +14,7 @@ class NewMessage:
     """What is to be put into a queue."""
 
     body: Any
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] | None = None
     delay: float = 0.0
     """Seconds until it may be received."""
     group: str | None = None

@@ -25,6 +25,8 @@ LINE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]+")
 """Text that every service carries."""
 GROUP = re.compile(r"[!-~]{1,128}")
 """What services take as the name of a group."""
+RECEIPT = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
+NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
@@ -95,11 +97,34 @@ def checked_receipt(receipt: Any) -> str:
     return receipt
 
 
+def receipt_of(position: int, deliveries: int) -> str:
+    """Return the receipt of a delivery, where no two messages share a *position*."""
+    return f"{position}.{deliveries}"
+
+
+def delivery_of(receipt: Any) -> tuple[int, int]:
+    """Return the position and the deliveries that ``receipt_of`` put into *receipt*."""
+    found = RECEIPT.fullmatch(checked_receipt(receipt))
+    if found is None:
+        _refuse(f"{receipt!r} is no receipt of this queue. Pass it on as it came.")
+    return int(found[1]), int(found[2])
+
+
+def checked_place(cursor: Any) -> int:
+    """Return the number after which a page begins, where cursors are numbers."""
+    if cursor is None:
+        return -1
+    if not isinstance(cursor, str) or not NUMBER.fullmatch(cursor):
+        _refuse(f"{cursor!r} is no cursor. Pass that of the page before.")
+    return int(cursor)
+
+
 def checked_ids(ids: Any) -> list[str] | None:
     """Return *ids* as a list, or None for all."""
     if ids is None:
         return None
-    if isinstance(ids, str) or not all(isinstance(one, str) for one in ids):
+    is_list = isinstance(ids, Sequence) and not isinstance(ids, str)
+    if not is_list or not all(isinstance(one, str) for one in ids):
         _refuse(f"ids is {ids!r}: pass a list of ids, or None for all.")
     return list(ids)
 

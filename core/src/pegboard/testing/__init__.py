@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from .key_value import PersistentKeyValueContract as PersistentKeyValueContract
     from .leaks import no_leaks as no_leaks
     from .messenger import MessengerContract as MessengerContract
+    from .queue import DeadLetterQueueContract as DeadLetterQueueContract
+    from .queue import GroupedQueueContract as GroupedQueueContract
+    from .queue import PersistentQueueContract as PersistentQueueContract
+    from .queue import QueueContract as QueueContract
     from .secret_store import SecretStoreContract as SecretStoreContract
     from .secret_store import SecretVaultContract as SecretVaultContract
     from .spans import no_spans as no_spans
@@ -53,6 +57,9 @@ _ABILITIES = (
     "BatchChatContract EmbedderContract ImageGeneratorContract ModelCatalogContract "
     "ModelPullerContract SpeechModelContract TokenCounterContract "
     "TranscriptionModelContract"
+)
+_QUEUES = (
+    "DeadLetterQueueContract GroupedQueueContract PersistentQueueContract QueueContract"
 )
 _HOME = {
     **dict.fromkeys(_ABILITIES.split(), "abilities"),
@@ -70,6 +77,7 @@ _HOME = {
     **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
     "no_leaks": "leaks",
     "MessengerContract": "messenger",
+    **dict.fromkeys(_QUEUES.split(), "queue"),
     **dict.fromkeys(("SecretStoreContract", "SecretVaultContract"), "secret_store"),
     "no_spans": "spans",
     "StandardTests": "standard",
