@@ -69,6 +69,18 @@ def tags(*models: str) -> dict[str, Any]:
     return {"models": [_tag(name) for name in models]}
 
 
+def show(*capabilities: str, context_length: int = 4096) -> dict[str, Any]:
+    """Return what is told of a model that chats, and has the *capabilities* too."""
+    return {
+        "details": _tag("stub-1")["details"],
+        "model_info": {
+            "general.architecture": "llama",
+            "llama.context_length": context_length,
+        },
+        "capabilities": ["completion", *capabilities],
+    }
+
+
 def progress(
     status: str, *, completed: int | None = None, total: int | None = None
 ) -> bytes:

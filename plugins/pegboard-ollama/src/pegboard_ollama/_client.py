@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .options import OllamaOptions
 
-Path = Literal["/api/chat", "/api/embed", "/api/pull", "/api/tags"]
+Path = Literal["/api/chat", "/api/embed", "/api/pull", "/api/show", "/api/tags"]
 PATHS: tuple[Path, ...] = get_args(Path)
 KEPT = 100
 """As many as are called at once need not be made again; httpx would keep 20."""

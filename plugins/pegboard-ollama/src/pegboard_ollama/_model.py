@@ -15,6 +15,7 @@ from pegboard import (
     PullProgress,
     Reply,
     StreamEvent,
+    gather,
 )
 from pegboard.errors import CallError, NotFound
 
@@ -22,9 +23,10 @@ from ._chat import ChatReader, body_of, reply_of
 from ._client import Client, Path
 from ._embed import embed_body_of, embeddings_of
 from ._errors import KNOWN, is_missing, translated
-from ._models import entries_of
+from ._models import described, entries_of
 from ._names import full_name
 from ._pulls import Pulls
+from ._told import Told, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from .options import OllamaOptions
 
 Answer = TypeVar("Answer")
+AT_ONCE = 8
+"""Models of the list that the server is asked about at the same time."""
 
 
 class OllamaModel:
@@ -46,6 +50,7 @@ class OllamaModel:
         """Make a model. Does no I/O."""
         self._options = options
         self._clock = context.clock
+        self._told = Told()
         make_client = partial(Client, options, context)
         self._clients = PerLoop(make_client, Client.close)
         make_pulls = partial(Pulls, options, context, self._clients.get, self._has)
@@ -54,7 +59,7 @@ class OllamaModel:
     async def ping(self) -> str | None:
         """Ask for the list of models, and look for this one in it."""
         model = self._options.model
-        known = await self.list_models()
+        known = await self._listed()
         if _is_in(known, model):
             return None
         if self._options.auto_pull:
@@ -105,9 +110,15 @@ class OllamaModel:
 
     async def list_models(self) -> tuple[ModelEntry, ...]:
         """Return all models that the server has."""
+        listed = await self._listed()
+        client = await self._clients.get()
+
+        async def describe(entry: ModelEntry) -> ModelEntry:
+            return described(entry, await shown(client, entry.id))
+
         try:
-            client = await self._clients.get()
-            return entries_of(await client.get("/api/tags"))
+            found = await gather(describe, listed, at_once=AT_ONCE)
+            return tuple(outcome.result for outcome in found)
         except KNOWN as error:
             raise self._translated(error, {}) from error
 
@@ -130,18 +141,36 @@ class OllamaModel:
         body: Mapping[str, Any],
     ) -> Answer:
         """Return the answer to *body*, after a pull if the model is missing."""
-        client = await self._clients.get()
         try:
-            return await ask(client, path, body)
+            return await self._asked_once(ask, path, body)
         except httpx.HTTPStatusError as error:
             if not (self._options.auto_pull and is_missing(error.response)):
                 raise
         pulls = await self._pulls.get()
         await pulls.missing(body["model"]).wait()
+        return await self._asked_once(ask, path, body)
+
+    async def _asked_once(
+        self,
+        ask: Callable[[Client, Path, Any], Awaitable[Answer]],
+        path: Path,
+        body: Mapping[str, Any],
+    ) -> Answer:
+        client = await self._clients.get()
+        if path == "/api/chat":
+            await self._told.check(client, body)
         return await ask(client, path, body)
 
+    async def _listed(self) -> tuple[ModelEntry, ...]:
+        """Return the models by their names."""
+        try:
+            client = await self._clients.get()
+            return entries_of(await client.get("/api/tags"))
+        except KNOWN as error:
+            raise self._translated(error, {}) from error
+
     async def _has(self, model: str) -> bool:
-        return _is_in(await self.list_models(), model)
+        return _is_in(await self._listed(), model)
 
     def _translated(
         self, error: Exception, body: Mapping[str, Any], *, in_stream: bool = False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pegboard import ModelEntry
 
 from ._chat import NAME
+from ._told import capabilities_of, context_window_of
 
 TOLD = ("size", "digest", "modified_at", "details")
 
@@ -14,6 +17,15 @@ TOLD = ("size", "digest", "modified_at", "details")
 def entries_of(answer: Any) -> tuple[ModelEntry, ...]:
     """Return the models that the API's *answer* lists."""
     return tuple(_entry(model) for model in answer["models"])
+
+
+def described(entry: ModelEntry, told: Mapping[str, Any]) -> ModelEntry:
+    """Return *entry* with what is *told* of its model."""
+    return replace(
+        entry,
+        context_window=context_window_of(told),
+        capabilities=capabilities_of(told),
+    )
 
 
 def _entry(model: Any) -> ModelEntry:
