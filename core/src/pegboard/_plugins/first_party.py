@@ -15,6 +15,7 @@ PACKAGES: Mapping[str, str] = {
     "azure": "pegboard-openai",
     "claude-code": "pegboard-claude-code",
     "gemini": "pegboard-google",
+    "keyring": "pegboard-keyring",
     "local": "pegboard-local",
     "ollama": "pegboard-ollama",
     "openai": "pegboard-openai",
