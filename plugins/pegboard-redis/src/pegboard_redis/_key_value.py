@@ -26,6 +26,7 @@ from pegboard.contracts.key_value import (
 )
 
 from ._client import Client
+from ._documents import RedisDocuments
 from ._scripts import (
     ABSENT,
     ADD,
@@ -76,6 +77,8 @@ class RedisKeyValue:
         named = self._prefix.encode() + BEYOND
         self._index: tuple[Part, Part] = (named + b"order", named + b"expiry")
         self._client = Client(options, context)
+        documents = RedisDocuments(self._client, named, context.address)
+        self.parts = {"DocumentStore": documents}
 
     async def ping(self) -> None:
         """Have the server answer."""

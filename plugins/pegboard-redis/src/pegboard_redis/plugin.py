@@ -13,9 +13,9 @@ def pegboard_storage_providers() -> list[StorageProvider]:
             name="redis",
             factory="pegboard_redis._key_value:RedisKeyValue",
             options="pegboard_redis.options:RedisOptions",
-            contracts={"KeyValue": 1},
+            contracts={"DocumentStore": 1, "KeyValue": 1},
             install="pegboard-redis",
             env={"url": ("REDIS_URL",)},
-            summary="values on a Redis or Valkey server",
+            summary="values and documents on a Redis or Valkey server",
         )
     ]
