@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ._locks import Lease as Lease
     from ._locks import Locks as Locks
     from ._log import enable_logging as enable_logging
+    from ._namespaced import Namespaced as Namespaced
     from ._output import TypedReply as TypedReply
     from ._run import Run as Run
     from ._run import TypedRun as TypedRun
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ._stream import ReplyStream as ReplyStream
     from ._stream import TypedStream as TypedStream
     from ._toolbox import ToolUse as ToolUse
+    from ._values import Values as Values
     from .contracts.audio import Speech as Speech
     from .contracts.audio import SpeechModel as SpeechModel
     from .contracts.audio import SpeechRequest as SpeechRequest
@@ -159,9 +161,11 @@ _HOME = {
     **dict.fromkeys(("ReplyStream", "TypedStream"), "_stream"),
     "file_lock": "_file_lock",
     **dict.fromkeys(("Lease", "Locks"), "_locks"),
+    "Namespaced": "_namespaced",
     "Sessions": "_sessions",
     "SingleFlight": "_single_flight",
     "ToolUse": "_toolbox",
+    "Values": "_values",
     "make_tool": "tools",
     "enable_logging": "_log",
     "time_left": "deadline",

@@ -19,19 +19,20 @@ class Namespace:
     """
 
     def __init__(self, name: str) -> None:
-        if not name or SEPARATOR in name:
+        if SEPARATOR in checked_key(name):
             msg = f"A namespace is text without {SEPARATOR!r}, not {name!r}."
             raise InvalidRequest(msg, request_sent="no")
-        self._prefix = checked_key(name) + SEPARATOR
+        self.prefix = name + SEPARATOR
+        """What its keys, and no others, begin with."""
 
     def key(self, *names: str) -> str:
         """Return the key of what has these *names*."""
-        return self._prefix + SEPARATOR.join(
+        return self.prefix + SEPARATOR.join(
             quote(checked_key(name), safe="/") for name in names
         )
 
     async def scan(self, store: KeyValue, *, limit: int, cursor: str | None) -> KeyPage:
         """Return a page of the names in *store*."""
-        page = await store.scan(self._prefix, limit=limit, cursor=cursor)
-        names = (unquote(key.removeprefix(self._prefix)) for key in page.keys)
+        page = await store.scan(self.prefix, limit=limit, cursor=cursor)
+        names = (unquote(key.removeprefix(self.prefix)) for key in page.keys)
         return KeyPage(tuple(names), page.cursor)

@@ -17,7 +17,14 @@ import asyncio
 import functools
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from typing import (
     TYPE_CHECKING,
@@ -46,6 +53,7 @@ from . import (
     _run_stream,
     _sessions,
     _stream,
+    _values,
 )
 from ._document_shape import Model
 from .contracts import (
@@ -246,6 +254,53 @@ class Documents(Blocking, Generic[Model]):
         return self._portal.call(question)
 
 
+@twin_of(_values.Values)
+class Values(Blocking, Generic[Value]):
+    """Values of one type; see ``pegboard.Values``."""
+
+    _original: _values.Values[Value]
+
+    delete = blocking(_values.Values.delete)
+    exists = blocking(_values.Values.exists)
+    touch = blocking(_values.Values.touch)
+    ttl = blocking(_values.Values.ttl)
+    delete_many = blocking(_values.Values.delete_many)
+    scan = blocking(_values.Values.scan)
+
+    def get(self, key: str) -> Value | None:
+        """Return the value of *key*, or None if there is none."""
+        return self._portal.call(self._original.get(key))
+
+    def get_entry(self, key: str) -> key_value.Entry[Value] | None:
+        """Return the value of *key* with its version, or None if there is none."""
+        return self._portal.call(self._original.get_entry(key))
+
+    def set(
+        self,
+        key: str,
+        value: Value,
+        *,
+        ttl: float | None = None,
+        if_version: str | None = None,
+        if_absent: bool = False,
+    ) -> str:
+        """Store *value* under *key* and return its new version."""
+        stored = self._original.set(
+            key, value, ttl=ttl, if_version=if_version, if_absent=if_absent
+        )
+        return self._portal.call(stored)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Value]:
+        """Return the values of those *keys* that exist, all as of one moment."""
+        return self._portal.call(self._original.get_many(keys))
+
+    def set_many(
+        self, values: Mapping[str, Value], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """Store all *values* under their keys, or none; return their new versions."""
+        return self._portal.call(self._original.set_many(values, ttl=ttl))
+
+
 @twin_of(database.Database)
 class Database(Blocking):
     """A database through SQLAlchemy; see ``pegboard.Database``."""
@@ -333,6 +388,7 @@ class SecretStore(Blocking):
 class Sessions(Blocking):
     """What is kept of users between their requests; see ``pegboard.Sessions``."""
 
+
 @twin_of(secret_store.SecretVault)
 class SecretVault(SecretStore):
     """A secret store that takes secrets, too; see ``pegboard.SecretVault``."""
@@ -340,7 +396,6 @@ class SecretVault(SecretStore):
     set_secret = blocking(secret_store.SecretVault.set_secret)
     delete_secret = blocking(secret_store.SecretVault.delete_secret)
     list_secrets = blocking(secret_store.SecretVault.list_secrets)
-
 
     get = blocking(_sessions.Sessions.get)
     set = blocking(_sessions.Sessions.set)
@@ -464,6 +519,7 @@ class DeadLetterQueue(Queue):
 
 TWINS = (
     KeyValue,
+    Values,
     Blobs,
     VersionedBlobs,
     PresignedBlobs,

@@ -12,12 +12,14 @@ from pegboard import (
     DocumentPage,
     Documents,
     DocumentStore,
+    Entry,
     Index,
     Key,
     KeyPage,
     KeyValue,
     Message,
     Messenger,
+    Namespaced,
     Pegboard,
     Posted,
     Reply,
@@ -30,6 +32,7 @@ from pegboard import (
     TypedReply,
     TypedRun,
     Usage,
+    Values,
     make_tool,
     sync,
 )
@@ -81,6 +84,30 @@ def blocking_documents_are_typed(board: sync.Pegboard) -> None:
     assert_type(templates, sync.Documents[Template])
     assert_type(templates.get("a"), Template | None)
     assert_type(templates.find().values, tuple[Template, ...])
+
+
+async def values_are_typed(board: Pegboard, blocking: sync.Pegboard) -> None:
+    """A store of values of one type gives and takes that type."""
+    users = board.storage("x", Values[Template])
+    assert_type(users, Values[Template])
+    assert_type(await users.get("a"), Template | None)
+    assert_type(await users.get_entry("a"), Entry[Template] | None)
+    assert_type(await users.get_many(["a"]), dict[str, Template])
+    assert_type(await users.set("a", Template(name="a")), str)
+    await users.set("a", "b")  # type: ignore[arg-type]  # must be an error
+    await users.set_many({"a": 1})  # type: ignore[dict-item]  # must be an error
+    pictures = board.storage("x", Values[bytes])
+    assert_type(await pictures.get("a"), bytes | None)
+    numbers = board.storage("x", Values[list[int]])
+    assert_type(await numbers.get("a"), list[int] | None)
+    store = board.storage("x", KeyValue)
+    part: KeyValue = Namespaced(store, "shop")
+    assert_type(Values(part, bytes), Values[bytes])
+    assert_type(await store.get_entry("a"), Entry[Any] | None)
+    assert_type(blocking.storage("x", sync.Values[Template]).get("a"), Template | None)
+    assert_type(
+        blocking.storage("x", sync.Values[bytes]).get_many([]), dict[str, bytes]
+    )
 
 
 async def what_is_built_is_typed(board: Pegboard, chats: sync.Pegboard) -> None:

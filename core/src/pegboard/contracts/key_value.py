@@ -7,7 +7,9 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from pegboard.errors import Conflict, InvalidReply, InvalidRequest
 
@@ -17,15 +19,16 @@ MOST_KEYS = 10_000
 """Keys on one page, however many are asked for: a page must not hold up others."""
 MOST_AT_ONCE = 100
 """Keys in one change, which every backend can make as a whole."""
+Value = TypeVar("Value", default=Any)
 LOWEST_SUM, HIGHEST_SUM = -(2**63), 2**63 - 1
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Generic[Value]):
     """A stored value with its version."""
 
-    value: Any
+    value: Value
     version: str
     """Differs for every write, also after a delete. Compare it, never read it."""
 
@@ -205,6 +208,14 @@ def checked_keys(keys: object) -> list[str]:
     raise InvalidRequest(msg, request_sent="no")
 
 
+def checked_values(values: object) -> dict[str, Any]:
+    """Return *values* in the order of their keys, if those can be had at once."""
+    if not isinstance(values, Mapping):
+        msg = f"Values are a mapping of keys to values, not {values!r}."
+        raise InvalidRequest(msg, request_sent="no")
+    return {key: values[key] for key in checked_keys(values)}
+
+
 def checked_ttl(ttl: object, default: float | None) -> float | None:
     """Return the seconds that *ttl* and the instance's *default* mean."""
     chosen = default if ttl is None else ttl
@@ -254,10 +265,7 @@ def encode(key: str, value: Any) -> str:
 
 def encode_all(values: object) -> dict[str, str]:
     """Return *values* as JSON text under their keys, in order."""
-    if not isinstance(values, Mapping):
-        msg = f"Values are a mapping of keys to values, not {values!r}."
-        raise InvalidRequest(msg, request_sent="no")
-    return {key: encode(key, values[key]) for key in checked_keys(values)}
+    return {key: encode(key, value) for key, value in checked_values(values).items()}
 
 
 def decode(key: str, text: str) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .clock import RealClock
 
 T = TypeVar("T")
-SLACK = 0.05
+LAG = 0.05
 """Seconds by which another clock may be behind this one."""
 
 KEYS = st.sampled_from(["a", "a/b", "a_b", "%", "é", "e\u0301", "\ufffd", "\U0001f600"])
@@ -130,7 +130,7 @@ class KeyValueMachine(RuleBasedStateMachine):
         if held is None or held.expires == math.inf:
             assert left == (0 if held is None else None)
         else:
-            assert 0 < left <= held.expires - self.clock() + SLACK
+            assert 0 < left <= held.expires - self.clock() + LAG
 
     @rule(keys=st.lists(KEYS, max_size=4))
     def read_many(self, keys: list[str]) -> None:
