@@ -36,6 +36,7 @@ TEXTS = {
     "endpoint": "http://127.0.0.1:9",
     "model_path": "/models/other.gguf",
     "failures": '["RateLimited"]',
+    "extensions": '[".txt"]',
     "capabilities": '["seed"]',
     "targets": '["other"]',
     "weights": '{"other": 2}',

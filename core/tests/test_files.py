@@ -20,7 +20,7 @@ class TestFiles(PersistentBlobsContract, VersionedBlobsContract):
         """Return a function that changes a byte of a stored file."""
 
         async def damage(key):
-            path = tmp_path / "store" / "blobs" / f"{key}="
+            path = tmp_path / "store" / ".pegboard" / "blobs" / f"{key}="
             content = bytearray(path.read_bytes())
             content[0] ^= 1
             path.write_bytes(content)

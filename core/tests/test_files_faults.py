@@ -61,6 +61,16 @@ def store(tmp_path):
     return FileBlobs(options, Context("storage.kit", tmp_path))
 
 
+def incoming_of(folder):
+    """Return where blobs grow."""
+    return folder / "store" / ".pegboard" / "incoming"
+
+
+def blob_file(folder):
+    """Return the file of the blob "key"."""
+    return folder / "store" / ".pegboard" / "blobs" / "key="
+
+
 async def stream():
     """Yield the new content."""
     for start in range(0, len(NEW), 500_000):
@@ -86,7 +96,7 @@ async def test_refused_put_leaves_what_was_there(store, tmp_path, monkeypatch, n
             content = await store.get("a/key")
             assert content in {OLD, NEW}
             assert (await store.list()).keys == ("a/key",)
-            assert [*(tmp_path / "store" / "incoming").iterdir()] == []
+            assert [*incoming_of(tmp_path).iterdir()] == []
             await store.put("a/key", OLD)  # nothing stands in the way
         refused += 1
 
@@ -135,7 +145,7 @@ async def test_full_disk_says_so(store, monkeypatch):
 
 async def test_what_killed_writers_left_is_removed(store, tmp_path):
     """Old files that nobody writes any more go, new ones stay."""
-    incoming = tmp_path / "store" / "incoming"
+    incoming = incoming_of(tmp_path)
     incoming.mkdir(parents=True)
     for name, time in (("old", 0), ("new", None)):
         (incoming / name).write_bytes(b"half")
@@ -154,14 +164,14 @@ async def test_folder_that_others_hold_is_waited_for(store, tmp_path):
 
     assert await store.get("key") == OLD
     await store.put("key", NEW)
-    assert [*(tmp_path / "store" / "incoming").iterdir()] == []
+    assert [*incoming_of(tmp_path).iterdir()] == []
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 5000])
 async def test_what_is_no_blob_is_told(store, tmp_path, content):
     """A file that something else put there is an error, not a blob."""
     await store.put("key", OLD)
-    (tmp_path / "store" / "blobs" / "key=").write_bytes(content)
+    (blob_file(tmp_path)).write_bytes(content)
 
     with pytest.raises(errors.InvalidReply, match="backup"):
         await store.get("key")
@@ -170,7 +180,7 @@ async def test_what_is_no_blob_is_told(store, tmp_path, content):
 async def test_cut_file_is_told(store, tmp_path):
     """A file that lost its end, or its middle, is not a shorter blob."""
     await store.put("key", OLD)
-    path = tmp_path / "store" / "blobs" / "key="
+    path = blob_file(tmp_path)
     whole = path.read_bytes()
     for cut in (whole[:-1], whole[1:], whole[:2000] + whole[2001:]):
         path.write_bytes(cut)
@@ -185,7 +195,7 @@ async def test_data_folder_is_not_for_git(tmp_path):
     await store.put("key", OLD)
 
     assert (tmp_path / "data" / ".gitignore").read_text() == "*\n"
-    assert (tmp_path / "data" / "a%20b" / "blobs" / "key=").is_file()
+    assert (tmp_path / "data" / "a%20b" / ".pegboard" / "blobs" / "key=").is_file()
 
 
 async def test_only_as_many_versions_are_kept_as_asked_for(store):

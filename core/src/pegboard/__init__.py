@@ -92,6 +92,9 @@ if TYPE_CHECKING:
     from .contracts.embeddings import Embedder as Embedder
     from .contracts.embeddings import EmbeddingRequest as EmbeddingRequest
     from .contracts.embeddings import Embeddings as Embeddings
+    from .contracts.files import FileEntry as FileEntry
+    from .contracts.files import FilePage as FilePage
+    from .contracts.files import Files as Files
     from .contracts.images import GeneratedImages as GeneratedImages
     from .contracts.images import ImageGenerator as ImageGenerator
     from .contracts.images import ImageRequest as ImageRequest
@@ -179,6 +182,7 @@ _HOME = {
     ),
     **dict.fromkeys(("Blob", "BlobPage", "Blobs", "ListedBlob"), "contracts.blobs"),
     **dict.fromkeys(("PresignedBlobs", "VersionedBlobs"), "contracts.blobs"),
+    **dict.fromkeys(("FileEntry", "FilePage", "Files"), "contracts.files"),
     **dict.fromkeys(
         ("Embedder", "EmbeddingRequest", "Embeddings"), "contracts.embeddings"
     ),

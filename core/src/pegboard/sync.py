@@ -60,6 +60,7 @@ from .contracts import (
     blobs,
     database,
     documents,
+    files,
     key_value,
     messenger,
     queue,
@@ -370,6 +371,30 @@ class PresignedBlobs(Blobs):
     presign_upload = blocking(blobs.PresignedBlobs.presign_upload)
 
 
+@twin_of(files.Files)
+class Files(Blocking):
+    """Files in folders below one root; see ``pegboard.Files``."""
+
+    _original: files.Files
+
+    read = blocking(files.Files.read)
+    write = blocking(files.Files.write)
+    stat = blocking(files.Files.stat)
+    exists = blocking(files.Files.exists)
+    list = blocking(files.Files.list)
+    mkdir = blocking(files.Files.mkdir)
+    move = blocking(files.Files.move)
+    copy = blocking(files.Files.copy)
+    remove = blocking(files.Files.remove)
+    remove_all = blocking(files.Files.remove_all)
+
+    def stream(
+        self, path: str, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """Yield the content of *path*, or a range of it, piece by piece."""
+        return self._portal.iterate(self._original.stream(path, start=start, end=end))
+
+
 @twin_of(messenger.Messenger)
 class Messenger(Blocking):
     """Something that shows messages to people; see ``pegboard.Messenger``."""
@@ -523,6 +548,7 @@ TWINS = (
     Blobs,
     VersionedBlobs,
     PresignedBlobs,
+    Files,
     Database,
     DocumentStore,
     Documents,

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pegboard.contracts.blobs import CHUNK, Blob, damaged
 
+from ._growing_file import BINARY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from pegboard.contracts.blobs import Buffer
+
+    from ._growing_file import GrowingFile
 
 MARK = b"pegblob1"
 """The last bytes of every file. Another format will have another mark."""
@@ -22,18 +26,15 @@ LENGTH = 8
 TAIL = LENGTH + len(MARK)
 OFTEN_ENOUGH = 1024
 """Bytes at the end in which what is said of a blob mostly has room."""
-BINARY = getattr(os, "O_BINARY", 0)
-NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | BINARY
 
 
-class IncomingFile:
-    """A file that is being written, where nobody looks for it."""
+class IncomingBlob:
+    """A blob whose file grows."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, file: GrowingFile) -> None:
+        self.file = file
         self.size = 0
         self._digest = hashlib.sha256()
-        self._descriptor: int | None = None
 
     @property
     def sha256(self) -> str:
@@ -42,33 +43,17 @@ class IncomingFile:
 
     def write(self, piece: Buffer) -> None:
         """Add *piece* to the content."""
-        self._write(piece)
+        self.file.write(piece)
         self._digest.update(piece)
         self.size += len(piece)
 
     def finish(self, blob: Blob, *, sync: bool) -> None:
         """Add what is said of the blob; with *sync*, have it survive a power cut."""
         said = json.dumps(asdict(blob)).encode()
-        self._write(said + len(said).to_bytes(LENGTH, "big") + MARK)
+        self.file.write(said + len(said).to_bytes(LENGTH, "big") + MARK)
         if sync:
-            os.fsync(self._opened())
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def _write(self, piece: Buffer) -> None:
-        left = memoryview(piece)
-        while left:
-            left = left[os.write(self._opened(), left) :]
-
-    def _opened(self) -> int:
-        if self._descriptor is None:
-            self._descriptor = os.open(self.path, NEW, 0o666)
-        return self._descriptor
+            os.fsync(self.file.opened())
+        self.file.close()
 
 
 class Slice(NamedTuple):

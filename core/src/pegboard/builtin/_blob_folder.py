@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pegboard.contracts.blobs import BlobPage, ListedBlob, changed
-from pegboard.contracts.key_value import new_version
 
-from ._blob_file import IncomingFile, StoredFile
+from ._blob_file import IncomingBlob, StoredFile
 from ._blob_paths import keys_in, path_of
+from ._incoming import Incoming, sync_folders
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pegboard.contracts.blobs import Blob
-
-ABANDONED_AFTER = 24 * 3600
-"""Seconds since anything was added to an incoming file: its writer is gone."""
 
 
 class BlobFolder:
@@ -43,7 +39,7 @@ class BlobFolder:
     def __init__(self, path: Path, *, keep_versions: int, sync: bool) -> None:
         self._blobs = path / "blobs"
         self._versions = path / "versions"
-        self._incoming = path / "incoming"
+        self._incoming = Incoming(path / "incoming")
         self._lock = path / "lock"
         self._keep = keep_versions
         self._sync = sync
@@ -51,23 +47,19 @@ class BlobFolder:
 
     def prepare(self) -> None:
         """Make the folders, and remove what writers that were killed left behind."""
-        if self._is_ready and self._incoming.is_dir():
-            return
-        for folder in (self._blobs, self._versions, self._incoming):
-            folder.mkdir(parents=True, exist_ok=True)
-        for file in self._incoming.iterdir():
-            with suppress(FileNotFoundError):  # its writer was faster
-                if file.stat().st_mtime < time.time() - ABANDONED_AFTER:
-                    file.unlink()
-        self._is_ready = True
+        self._incoming.prepare()
+        if not self._is_ready:
+            self._blobs.mkdir(exist_ok=True)
+            self._versions.mkdir(exist_ok=True)
+            self._is_ready = True
 
-    def incoming(self) -> IncomingFile:
-        """Return a file to write to. Does no I/O."""
-        return IncomingFile(self._incoming / new_version())
+    def incoming(self) -> IncomingBlob:
+        """Return a blob to write to. Does no I/O."""
+        return IncomingBlob(self._incoming.file())
 
-    def finish(self, file: IncomingFile, blob: Blob) -> None:
-        """Complete *file*, which then needs but a renaming."""
-        file.finish(blob, sync=self._sync)
+    def finish(self, incoming: IncomingBlob, blob: Blob) -> None:
+        """Complete *incoming*, which then needs but a renaming."""
+        incoming.finish(blob, sync=self._sync)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -86,10 +78,15 @@ class BlobFolder:
             os.close(descriptor)
 
     def commit(
-        self, file: IncomingFile, blob: Blob, *, if_version: str | None, if_absent: bool
+        self,
+        incoming: IncomingBlob,
+        blob: Blob,
+        *,
+        if_version: str | None,
+        if_absent: bool,
     ) -> None:
         """
-        Show *file* as the blob of its key. Call it with the lock held.
+        Show *incoming* as the blob of its key. Call it with the lock held.
 
         Raises:
             Conflict: The condition does not hold.
@@ -103,17 +100,12 @@ class BlobFolder:
         if self._keep:
             self._keep_current(blob.key, path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        file.path.replace(path)
+        incoming.file.path.replace(path)
 
     def settle(self, key: str) -> None:
         """Have what was renamed or removed survive a power cut as it is."""
-        if not self._sync or sys.platform == "win32":
-            return
-        for folder in (self._blobs / path_of(key)).parents:
-            with suppress(FileNotFoundError):  # deleted since, with its last blob
-                _sync_folder(folder)
-            if folder == self._blobs:
-                return
+        if self._sync:
+            sync_folders(self._blobs / path_of(key), self._blobs)
 
     def delete(self, key: str) -> None:
         """Remove all of *key*, the oldest first. Call it with the lock held."""
@@ -207,11 +199,3 @@ def _lock(descriptor: int) -> None:
             raise BlockingIOError(*error.args) from error
     else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

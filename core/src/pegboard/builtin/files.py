@@ -1,15 +1,14 @@
-"""Blobs in a folder, shared by all processes of a machine."""
+"""Files, and blobs, in a folder that all processes of a machine may share."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pegboard import errors
 from pegboard.contracts.blob_content import in_thread, is_whole, pieces
@@ -26,45 +25,54 @@ from pegboard.contracts.blobs import (
     checked_page,
     checked_range,
 )
+from pegboard.contracts.file_guards import FileGuards, checked_extension
+from pegboard.contracts.files import OWN
 from pegboard.contracts.key_value import checked_condition, new_version
 from pegboard.options import Options
 
 from ._blob_folder import BlobFolder
-from ._data_folder import make_ignored
+from ._folder import Folder
+from ._machine_errors import machine_errors
+from ._place import Root
 from ._sqlite_file import Durability
+from .folder_files import FolderFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from pegboard.contracts.blobs import Content
     from pegboard.descriptors import Context
 
-    from ._blob_file import IncomingFile, StoredFile
+    from ._blob_file import IncomingBlob, StoredFile
 
 PAUSE = 0.002
 """Seconds between two looks at a lock, which is held for less than one of them."""
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+Extension = Annotated[str, AfterValidator(checked_extension)]
 
 
 class FilesOptions(Options):
-    """Blobs in a folder, shared by all processes of a machine."""
+    """Files, and blobs, in a folder that all processes of a machine may share."""
 
     path: Path | None = None
     """The folder. None is one in the data folder, named after the instance."""
+    extensions: frozenset[Extension] | None = None
+    """How names of files may end, such as ``.txt``. None is any way. Not for blobs."""
+    max_size: int | None = Field(default=None, gt=0)
+    """Bytes that a file may be written with. None is as many as fit. Not for blobs."""
     keep_versions: int = Field(default=0, ge=0)
     """How many replaced versions of each blob can still be read."""
     durability: Durability = "power"
-    """What a stored blob survives: the end of the process, or a power cut too."""
+    """What is stored survives: the end of the process, or a power cut too."""
     busy_timeout: float = Field(default=5.0, ge=0)
     """Seconds to wait while another process renames files."""
 
 
 class FileBlobs:
     """
-    Blobs in a folder.
+    Blobs in a folder, below one that is pegboard's own. Its files are a part of it.
 
-    Files are read and written in threads, by pieces. What makes a blob visible is one
+    They are read and written in threads, by pieces. What makes a blob visible is one
     renaming, which is done where it is asked for, so that nobody can be told that it
     was cancelled when it was not.
     """
@@ -72,14 +80,21 @@ class FileBlobs:
     def __init__(self, options: FilesOptions, context: Context) -> None:
         self._address = context.address
         self._clock = context.clock
-        self._data_folder = context.data_folder
         self._path = options.path or context.data_folder / quote(context.name, "")
+        self._root = Root(self._path, context.data_folder)
         self._busy_timeout = options.busy_timeout
+        sync = options.durability == "power"
         self._folder = BlobFolder(
-            self._path,
-            keep_versions=options.keep_versions,
-            sync=options.durability == "power",
+            self._path / OWN, keep_versions=options.keep_versions, sync=sync
         )
+        self.parts = {
+            "Files": FolderFiles(
+                Folder(self._root, sync=sync),
+                FileGuards(options.extensions, options.max_size),
+                path=self._path,
+                address=self._address,
+            )
+        }
 
     async def ping(self) -> None:
         """Look for the folder, which is made if there is none."""
@@ -101,27 +116,27 @@ class FileBlobs:
         checked_condition(if_version, if_absent=if_absent)
         checked_blob_key(key)
         media_type, said = checked_media_type(media_type), checked_metadata(metadata)
-        file = self._folder.incoming()
+        incoming = self._folder.incoming()
         try:
-            await self._receive(file, content)
+            await self._receive(incoming, content)
             blob = Blob(
                 key=key,
-                size=file.size,
+                size=incoming.size,
                 version=new_version(),
-                sha256=checked_digest(key, file.sha256, sha256),
+                sha256=checked_digest(key, incoming.sha256, sha256),
                 media_type=media_type,
                 metadata=said,
                 modified=self._clock(),
             )
             with self._errors():
-                await in_thread(self._folder.finish, file, blob)
+                await in_thread(self._folder.finish, incoming, blob)
                 async with self._alone():
                     self._folder.commit(
-                        file, blob, if_version=if_version, if_absent=if_absent
+                        incoming, blob, if_version=if_version, if_absent=if_absent
                     )
                 await in_thread(self._folder.settle, key)
         finally:
-            _discard(file)
+            incoming.file.discard()
         return blob
 
     async def get(
@@ -203,22 +218,21 @@ class FileBlobs:
             return await in_thread(self._folder.versions, key)
 
     def _prepare(self) -> None:
-        if self._data_folder in self._path.parents:
-            make_ignored(self._data_folder)
+        self._root.make()
         self._folder.prepare()
 
-    async def _receive(self, file: IncomingFile, content: Content) -> None:
-        """Write *content* to *file*, each piece in a thread."""
+    async def _receive(self, incoming: IncomingBlob, content: Content) -> None:
+        """Write *content* to *incoming*, each piece in a thread."""
         with self._errors():
             await in_thread(self._prepare)
         if is_whole(content) and len(content) <= CHUNK:  # type: ignore[arg-type]  # it is
             with self._errors():
-                await in_thread(file.write, content)  # type: ignore[arg-type]  # as above
+                await in_thread(incoming.write, content)  # type: ignore[arg-type]  # as above
             return
         async with pieces(content) as read:
             async for piece in read:
                 with self._errors():
-                    await in_thread(file.write, piece)
+                    await in_thread(incoming.write, piece)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None, None]:
@@ -275,37 +289,10 @@ class FileBlobs:
             request_sent="no",
         )
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Raise what the machine says of a file as what it means for the caller."""
-        try:
-            yield
-        except errors.CallError as error:
-            error.address = self._address
-            raise
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: OSError) -> errors.CallError:
-        kind: type[errors.CallError] = errors.Unavailable
-        what = "cannot be used"
-        if error.errno in FULL:
-            what = "has no room left; free some space"
-        elif error.errno in DENIED:
-            kind, what = errors.PermissionDenied, "may not be used so"
-        failure = kind(f"{self._path} {what} ({error.strerror}).")
-        failure.address = self._address
-        return failure
+    def _errors(self) -> AbstractContextManager[None]:
+        return machine_errors(self._path, self._address)
 
 
 def _close(file: StoredFile | None) -> None:
     if file is not None:
         file.close()
-
-
-def _discard(file: IncomingFile) -> None:
-    """Leave nothing of *file* where it was written; it may be in its place by now."""
-    with suppress(OSError):
-        file.close()
-    with suppress(OSError):
-        file.path.unlink()

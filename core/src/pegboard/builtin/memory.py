@@ -1,13 +1,14 @@
-"""Values, and blobs, in the memory of this process."""
+"""Values, blobs, files and documents in the memory of this process."""
 
 from __future__ import annotations
 
 import heapq
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from pegboard.contracts.file_guards import FileGuards, checked_extension
 from pegboard.contracts.key_value import (
     Entry,
     KeyPage,
@@ -29,22 +30,28 @@ from pegboard.options import Options
 
 from ._memory_documents import MemoryDocuments
 from .memory_blobs import MemoryBlobs
+from .memory_files import MemoryFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pegboard.descriptors import Context
 
+Extension = Annotated[str, AfterValidator(checked_extension)]
 FEWEST_WRITES_BETWEEN_SWEEPS = 64
 
 
 class MemoryOptions(Options):
-    """Values and blobs in the memory of this process; they are gone when it ends."""
+    """Values, blobs and files in the memory of this process; they are gone when it ends."""
 
     ttl: float | None = Field(default=None, gt=0)
     """Seconds until a value expires, where the call does not say. None is never."""
     keep_versions: int = Field(default=0, ge=0)
     """How many replaced versions of each blob can still be read."""
+    extensions: frozenset[Extension] | None = None
+    """How names of files may end, such as ``.txt``. None is any way. Not for blobs."""
+    max_size: int | None = Field(default=None, gt=0)
+    """Bytes that a file may be written with. None is as many as fit. Not for blobs."""
 
 
 class _Item(NamedTuple):
@@ -74,6 +81,9 @@ class MemoryKeyValue:
             "Blobs": blobs,
             "VersionedBlobs": blobs,
             "DocumentStore": documents,
+            "Files": MemoryFiles(
+                FileGuards(options.extensions, options.max_size), context
+            ),
         }
 
     async def ping(self) -> None:

@@ -20,6 +20,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "database": ("Database",),
     "documents": ("DocumentStore",),
     "embeddings": ("Embedder",),
+    "files": ("Files",),
     "images": ("ImageGenerator",),
     "key_value": ("KeyValue",),
     "messenger": ("Messenger",),
@@ -32,7 +33,7 @@ OF_MODELS = (
     *("ChatModel", "StreamingChat", "Embedder", "ImageGenerator", "SpeechModel"),
     *("TranscriptionModel", "BatchChat", "ModelCatalog", "ModelPuller", "TokenCounter"),
 )
-IN_MEMORY = ("KeyValue", "DocumentStore", "Blobs", "VersionedBlobs")
+IN_MEMORY = ("KeyValue", "DocumentStore", "Blobs", "VersionedBlobs", "Files")
 
 
 @hookimpl
@@ -99,14 +100,14 @@ def pegboard_storage_providers() -> Sequence[StorageProvider]:
             factory="pegboard.builtin.memory:MemoryKeyValue",
             options="pegboard.builtin.memory:MemoryOptions",
             contracts=dict.fromkeys(IN_MEMORY, 1),
-            summary="values, documents and blobs in the memory of this process",
+            summary="values, documents, blobs and files in the memory of this process",
         ),
         StorageProvider(
             name="files",
             factory="pegboard.builtin.files:FileBlobs",
             options="pegboard.builtin.files:FilesOptions",
-            contracts={"Blobs": 1, "VersionedBlobs": 1},
-            summary="blobs in a folder",
+            contracts={"Blobs": 1, "VersionedBlobs": 1, "Files": 1},
+            summary="files, and blobs, in a folder",
         ),
         StorageProvider(
             name="sqlite",

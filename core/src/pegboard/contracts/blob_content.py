@@ -1,4 +1,4 @@
-"""Content of blobs, whatever it was given as, piece by piece."""
+"""Content of blobs and files, whatever it was given as, piece by piece."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def _source(content: Content) -> AsyncGenerator[Buffer, None]:
     if callable(getattr(content, "read", None)):
         return _file(content)
     msg = (
-        f"A blob is stored from bytes, a Path, an open file or an async iterable of "
-        f"bytes, not from {type(content).__name__}."
+        f"Content is given as bytes, a Path, an open file or an async iterable of "
+        f"bytes, not as {type(content).__name__}."
     )
     raise InvalidRequest(msg, request_sent="no")
 

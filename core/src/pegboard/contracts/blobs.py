@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 from pegboard.errors import Conflict, InvalidReply, InvalidRequest, NotFound
 
 from .declare import contract, operation
+from .segments import problem_of_segments, problem_of_text
 
 Buffer = bytes | bytearray | memoryview
 Content = Buffer | os.PathLike[str] | BinaryIO | AsyncIterable[bytes]
@@ -24,8 +24,8 @@ CHUNK = 1024 * 1024
 """Bytes that are read or written at once, where nothing else says how many."""
 MOST_BLOBS = 1000
 """Blobs on one page, however many are asked for."""
-LONGEST_KEY, LONGEST_SEGMENT, MOST_METADATA = 800, 255, 2000
-"""In bytes. Keys have room for a prefix within the 1024 bytes of object stores."""
+MOST_METADATA = 2000
+"""In bytes."""
 OCTETS = "application/octet-stream"
 MEDIA_TYPE = re.compile(r"[\w.+*-]+/[\w.+*-]+(\s*;\s*[\x20-\x7e]+)?", re.ASCII)
 METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -222,7 +222,7 @@ def checked_blob_key(key: object) -> str:
     if not isinstance(key, str) or not key:
         msg = f"A key is text that is not empty, not {key!r}."
         raise InvalidRequest(msg, request_sent="no")
-    problem = _problem(key) or _problem_of_segments(key)
+    problem = problem_of_text(key) or problem_of_segments(key)
     if problem:
         msg = f"{key[:100]!r} cannot be the key of a blob: {problem}."
         raise InvalidRequest(msg, request_sent="no")
@@ -243,7 +243,7 @@ def checked_page(prefix: str, limit: object, cursor: str | None) -> int:
         msg = f"limit is {limit!r}: it must be a whole number above 0."
         raise InvalidRequest(msg, request_sent="no")
     for text in (prefix, cursor or ""):
-        if problem := _problem(text):
+        if problem := problem_of_text(text):
             msg = f"No key can begin with {text[:100]!r}: {problem}."
             raise InvalidRequest(msg, request_sent="no")
     return min(limit, MOST_BLOBS)
@@ -316,32 +316,4 @@ def changed(key: str) -> Conflict:
 
 def _is_line(text: object) -> bool:
     is_text = isinstance(text, str) and text != "" and text == text.strip()
-    return is_text and _problem(str(text)) is None
-
-
-def _problem(text: str) -> str | None:
-    """Return what is wrong with *text*, whether it is a key or a part of one."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "it holds half of a character"
-    if not unicodedata.is_normalized("NFC", text):
-        return "it is not composed; pass unicodedata.normalize('NFC', key)"
-    if any(unicodedata.category(sign) == "Cc" for sign in text):
-        return "it holds control characters"
-    return None
-
-
-def _problem_of_segments(key: str) -> str | None:
-    segments = key.split("/")
-    if "\\" in key:
-        return "it holds a backslash; segments are joined by /"
-    if "" in segments:
-        return "one of its segments is empty"
-    if {".", ".."} & set(segments):
-        return "it leads elsewhere by . or .."
-    if max(len(segment.encode()) for segment in segments) > LONGEST_SEGMENT:
-        return f"a segment is longer than {LONGEST_SEGMENT} bytes"
-    if len(key.encode()) > LONGEST_KEY:
-        return f"it is longer than {LONGEST_KEY} bytes"
-    return None
+    return is_text and problem_of_text(str(text)) is None
