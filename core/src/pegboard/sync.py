@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from pydantic import SecretStr
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
     from ._plugins.loading import Plugin
     from ._prompt import Parameters, Prompt
     from ._run import Run, TypedRun
-    from pydantic import SecretStr
     from .contracts.batches import Batch, BatchResult
     from .contracts.chat import Reply, StreamEvent, Tool
     from .contracts.models import PullProgress
@@ -409,10 +409,6 @@ class SecretStore(Blocking):
     get_secret = blocking(secret_store.SecretStore.get_secret)
 
 
-@twin_of(_sessions.Sessions)
-class Sessions(Blocking):
-    """What is kept of users between their requests; see ``pegboard.Sessions``."""
-
 
 @twin_of(secret_store.SecretVault)
 class SecretVault(SecretStore):
@@ -421,6 +417,10 @@ class SecretVault(SecretStore):
     set_secret = blocking(secret_store.SecretVault.set_secret)
     delete_secret = blocking(secret_store.SecretVault.delete_secret)
     list_secrets = blocking(secret_store.SecretVault.list_secrets)
+
+@twin_of(_sessions.Sessions)
+class Sessions(Blocking):
+    """What is kept of users between their requests; see ``pegboard.Sessions``."""
 
     get = blocking(_sessions.Sessions.get)
     set = blocking(_sessions.Sessions.set)
@@ -847,6 +847,20 @@ class Pegboard:
         """Return for every instance whether it can be reached now."""
         return self._call(self._board.health())
 
+    def renew_secrets(self) -> list[str]:
+        """Have all use what the secret stores hold now."""
+        return self._call(self._board.renew_secrets())
+
+    def check_secret(
+        self, key: str, value: SecretStr | None = None
+    ) -> dict[str, Health]:
+        """Return for every instance that refers to *key* whether it works."""
+        return self._call(self._board.check_secret(key, value))
+
+    def rotate_secret(self, key: str, value: SecretStr) -> dict[str, Health]:
+        """Store *value* as the secret *key*, once it works, and have all use it."""
+        return self._call(self._board.rotate_secret(key, value))
+
     def plugins(self) -> list[Plugin]:
         """Load every installed plugin and return it, broken ones too."""
         return self._board.plugins()
@@ -880,20 +894,6 @@ class Pegboard:
                 f"{known}; declare others with @pegboard.sync.twin_of(CONTRACT)."
             )
             raise PluginError(msg)
-    def renew_secrets(self) -> list[str]:
-        """Have all use what the secret stores hold now."""
-        return self._call(self._board.renew_secrets())
-
-    def check_secret(
-        self, key: str, value: SecretStr | None = None
-    ) -> dict[str, Health]:
-        """Return for every instance that refers to *key* whether it works."""
-        return self._call(self._board.check_secret(key, value))
-
-    def rotate_secret(self, key: str, value: SecretStr) -> dict[str, Health]:
-        """Store *value* as the secret *key*, once it works, and have all use it."""
-        return self._call(self._board.rotate_secret(key, value))
-
         if held := get_args(twin):
             original = original[held]
         return twin(find(name, original), self._running())
