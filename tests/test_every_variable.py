@@ -30,6 +30,7 @@ TEXTS = {
     "base_url": "http://127.0.0.1:9/v1",
     "url": "redis://127.0.0.1:9",
     "postgresql.url": "postgresql://127.0.0.1:9/name",
+    "dynamodb.url": "dynamodb://table/prefix",
     "s3.url": "s3://bucket/prefix",
     "replicas": '["postgresql://127.0.0.1:9/name"]',
     "metadata": "models:Base",

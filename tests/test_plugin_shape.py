@@ -62,10 +62,16 @@ class Package:
         return {provider.load_options() for provider in self.providers}
 
     @property
+    def needed(self):
+        """What it depends on, by itself or through another plugin."""
+        names = {re.split(r"[^\w.-]", line)[0] for line in self.project["dependencies"]}
+        others = [ROOT / "plugins" / name for name in names]
+        return names.union(*(Package(one).needed for one in others if one.is_dir()))
+
+    @property
     def sdk(self):
         """The modules that its own dependencies install."""
-        names = {re.split(r"[^\w.-]", line)[0] for line in self.project["dependencies"]}
-        foreign = names - {"pegboard"}
+        foreign = self.needed - {"pegboard"}
         return {
             module
             for module, distributions in packages_distributions().items()

@@ -14,6 +14,7 @@ PACKAGES: Mapping[str, str] = {
     "anthropic": "pegboard-anthropic",
     "azure": "pegboard-openai",
     "claude-code": "pegboard-claude-code",
+    "dynamodb": "pegboard-dynamodb",
     "gemini": "pegboard-google",
     "keyring": "pegboard-keyring",
     "local": "pegboard-local",

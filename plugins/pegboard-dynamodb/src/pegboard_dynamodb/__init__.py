@@ -1,0 +1,1 @@
+"""Values and documents in Amazon DynamoDB, for pegboard."""

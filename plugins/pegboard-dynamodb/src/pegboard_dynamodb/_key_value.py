@@ -1,0 +1,299 @@
+"""Values by key in a table of DynamoDB."""
+
+from __future__ import annotations
+
+import math
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pegboard.contracts.key_value import (
+    HIGHEST_SUM,
+    LOWEST_SUM,
+    Entry,
+    KeyPage,
+    checked_condition,
+    checked_key,
+    checked_keys,
+    checked_limit,
+    checked_sum,
+    checked_ttl,
+    conflict,
+    decode,
+    encode,
+    encode_all,
+    new_version,
+    page,
+    scan_start,
+)
+
+from ._documents import DynamoDocuments
+from ._errors import NotMetError
+from ._item import (
+    LONGEST_KEY,
+    Item,
+    Place,
+    Value,
+    body_of,
+    checked_item,
+    checked_place,
+    json_of,
+    number,
+    text,
+    upper,
+)
+from ._table import Condition, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pegboard import Context
+
+    from .options import DynamoOptions
+
+ALIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
+THERE = f"attribute_exists(pk) AND {ALIVE}"
+GONE = "attribute_not_exists(pk) OR expires_at <= :now"
+COUNTED = f"{ALIVE} AND attribute_type(body, :number) AND body BETWEEN :low AND :high"
+COUNT = "SET body = body + :by, version = :version"
+LAST_SECOND = 10.0**15
+"""What expires later than in 30 million years does not expire."""
+MOST_ADDED = 2**64
+"""What is more than this cannot be added to any sum of 64 bits and stay one."""
+
+
+class DynamoKeyValue:
+    """
+    Values by key in a table of DynamoDB.
+
+    Each is an item; all are in one partition, where they are in order. Each change is
+    one request that holds its own condition. What has expired is there until DynamoDB
+    removes it, which takes days, and is passed over until then.
+    """
+
+    def __init__(self, options: DynamoOptions, context: Context) -> None:
+        self._address = context.address
+        self._clock = context.clock
+        self._ttl = options.ttl
+        self._table = Table(options, context)
+        self._partition = f"{quote(options.prefix, '')}/values"
+        documents = DynamoDocuments(self._table, options.prefix, context.address)
+        self.parts = {"DocumentStore": documents}
+
+    async def ping(self) -> str | None:
+        """Read from the table."""
+        return await self._table.ping()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._table.aclose()
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of *key*, or *default* if there is none."""
+        item = await self._find(key)
+        return default if item is None else decode(key, json_of(item))
+
+    async def get_entry(self, key: str) -> Entry | None:
+        """Return the value of *key* with its version, or None if there is none."""
+        item = await self._find(key)
+        if item is None:
+            return None
+        return Entry(decode(key, json_of(item)), item["version"]["S"])
+
+    async def set(
+        self,
+        key: str,
+        value: Any,
+        *,
+        ttl: float | None = None,
+        if_version: str | None = None,
+        if_absent: bool = False,
+    ) -> str:
+        """Store *value* under *key* and return its new version."""
+        checked_condition(if_version, if_absent=if_absent)
+        item = self._item(key, encode(checked_key(key), value), self._expiry(ttl))
+        condition = None
+        if if_version is not None:
+            condition = self._is_at(if_version)
+        elif if_absent:
+            condition = self._is_gone()
+        try:
+            await self._table.settle(item, self._table.put(item, condition))
+        except NotMetError:
+            raise conflict(self._address, "set", key) from None
+        return str(item["version"]["S"])
+
+    async def delete(self, key: str, *, if_version: str | None = None) -> bool:
+        """Remove *key*; return whether it was there."""
+        condition = None if if_version is None else self._is_at(if_version)
+        try:
+            item = await self._table.delete(self._place(key), condition)
+        except NotMetError:
+            raise conflict(self._address, "delete", key) from None
+        return self._alive(item) is not None
+
+    async def exists(self, key: str) -> bool:
+        """Return whether *key* has a value."""
+        return await self._find(key) is not None
+
+    async def touch(self, key: str, *, ttl: float | None = None) -> bool:
+        """Give *key* a new expiry; return whether it exists."""
+        expiry = self._expiry(ttl)
+        change = "REMOVE expires_at, purge_at"
+        if expiry:
+            change = "SET expires_at = :expires_at, purge_at = :purge_at"
+        new = {f":{name}": value for name, value in expiry.items()}
+        values = {**new, **self._now}
+        try:
+            await self._table.update(self._place(key), change, values, THERE)
+        except NotMetError:
+            return False
+        return True
+
+    async def ttl(self, key: str) -> float | None:
+        """Return the seconds until *key* expires, if it does; 0 if it is not there."""
+        item = await self._find(key)
+        if item is None:
+            return 0.0
+        expires = _expires(item)
+        return None if expires == math.inf else max(0.0, expires - self._clock())
+
+    async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
+        """Add *by* to the whole number under *key* and return the sum."""
+        place, expiry = self._place(key), self._expiry(ttl)
+        while True:  # until nobody came in between
+            try:
+                return await self._count(place, by)
+            except NotMetError as refusal:
+                held = self._alive(refusal.item)
+            total = checked_sum(key, None if held is None else json_of(held), by)
+            kept = expiry if held is None else _expiry_of(held)
+            item = self._item(key, encode(key, total), kept)
+            try:
+                await self._table.put(item, self._is_as(held))
+            except NotMetError:
+                continue
+            return total
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of those *keys* that exist, all as of one moment."""
+        found = await self._find_many(checked_keys(keys))
+        return {key: decode(key, json_of(item)) for key, item in found.items()}
+
+    async def set_many(
+        self, values: Mapping[str, Any], *, ttl: float | None = None
+    ) -> dict[str, str]:
+        """Store all *values* under their keys, or none; return their new versions."""
+        texts, expiry = encode_all(values), self._expiry(ttl)
+        items = {key: self._item(key, texts[key], expiry) for key in texts}
+        if items:
+            puts = [(item, None) for item in items.values()]
+            await self._table.change_all(puts, token=new_version())
+        return {key: item["version"]["S"] for key, item in items.items()}
+
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove all of *keys* at once; return how many were there."""
+        names = checked_keys(keys)
+        while True:  # until nobody came in between
+            found = await self._find_many(names)
+            deletes = [(self._place(key), self._is_as(found.get(key))) for key in names]
+            try:
+                if deletes:
+                    await self._table.change_all([], deletes, token=new_version())
+            except NotMetError:
+                continue
+            return len(found)
+
+    async def scan(
+        self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
+    ) -> KeyPage:
+        """Return up to *limit* keys that begin with *prefix*, in order."""
+        limit, start = checked_limit(limit), scan_start(prefix, cursor)
+        if len(start.encode()) > LONGEST_KEY + 1:  # where no key can be
+            return KeyPage((), None)
+        keys: list[str] = []
+        bounds = (start or "\0", upper(prefix))
+        found = self._table.items(self._partition, bounds, limit=limit + 1)
+        async with aclosing(found) as items:
+            async for item in items:
+                if self._alive(item):
+                    keys.append(item["sk"]["S"])
+                if len(keys) > limit:
+                    break
+        return page(keys, limit)
+
+    @property
+    def _now(self) -> Mapping[str, Value]:
+        return {":now": number(self._clock())}
+
+    def _place(self, key: str) -> Place:
+        return checked_place(self._partition, checked_key(key))
+
+    def _item(self, key: str, json: str, expiry: Item) -> Item:
+        item = {
+            **self._place(key).names,
+            "body": body_of(json),
+            "version": text(new_version()),
+        }
+        return checked_item(key, {**item, **expiry})
+
+    def _expiry(self, ttl: float | None) -> Item:
+        """Return what an item says of when it expires."""
+        seconds = checked_ttl(ttl, self._ttl)
+        if seconds is None or seconds > LAST_SECOND:
+            return {}
+        expires = self._clock() + seconds
+        # DynamoDB itself removes items by whole seconds.
+        return {
+            "expires_at": number(expires),
+            "purge_at": number(math.ceil(expires)),
+        }
+
+    def _is_at(self, version: str) -> Condition:
+        return Condition(
+            f"version = :version AND {ALIVE}", {":version": text(version), **self._now}
+        )
+
+    def _is_gone(self) -> Condition:
+        return Condition(GONE, self._now)
+
+    def _is_as(self, held: Item | None) -> Condition:
+        """Return the condition that nothing has changed."""
+        return self._is_gone() if held is None else self._is_at(held["version"]["S"])
+
+    async def _count(self, place: Place, by: int) -> int:
+        """Add *by* to the number at *place*, if there is one that stays in bounds."""
+        if type(by) is not int or abs(by) > MOST_ADDED:
+            raise NotMetError(await self._table.get(place))
+        values: dict[str, Value] = {
+            ":by": number(by),
+            ":high": number(HIGHEST_SUM - by),
+            ":low": number(LOWEST_SUM - by),
+            ":number": text("N"),
+            ":version": text(new_version()),
+        }
+        values |= self._now
+        item = await self._table.update(place, COUNT, values, COUNTED, told="ALL_NEW")
+        return int(item["body"]["N"])
+
+    async def _find(self, key: str) -> Item | None:
+        return self._alive(await self._table.get(self._place(key)))
+
+    async def _find_many(self, keys: Sequence[str]) -> dict[str, Item]:
+        places = [self._place(key) for key in keys]
+        found = await self._table.snapshot(places) if places else {}
+        return {place.key: item for place, item in found.items() if self._alive(item)}
+
+    def _alive(self, item: Item | None) -> Item | None:
+        """Return *item* unless it has expired."""
+        if item is None or _expires(item) <= self._clock():
+            return None
+        return item
+
+
+def _expires(item: Item) -> float:
+    return float(item["expires_at"]["N"]) if "expires_at" in item else math.inf
+
+
+def _expiry_of(item: Item) -> Item:
+    return {name: item[name] for name in ("expires_at", "purge_at") if name in item}
