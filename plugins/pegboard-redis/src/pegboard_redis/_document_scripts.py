@@ -132,96 +132,70 @@ local descending, wanted, most = ARGV[1] == '1', tonumber(ARGV[3]), tonumber(ARG
 """,
     CURRENT,
     """
-local spans, fields = {}, {'version'}
+local spans = {}
 for number = 5, #ARGV, 3 do
-  local span = {mark = ARGV[number], low = ARGV[number + 1], high = ARGV[number + 2]}
-  span.index = index .. span.mark
-  span.first, span.stop = '[' .. span.low, '(' .. span.high
-  spans[#spans + 1], fields[#fields + 1] = span, span.mark
+  local mark, low, high = ARGV[number], ARGV[number + 1], ARGV[number + 2]
+  local span = {mark = mark, index = index .. mark}
+  span.low, span.high = '[' .. low, '(' .. high
+  span.first = redis.call('ZLEXCOUNT', span.index, '-', '(' .. low)
+  span.size = redis.call('ZLEXCOUNT', span.index, span.low, span.high)
+  spans[#spans + 1] = span
 end
-local function below(one, other)  -- '<' goes by the locale
-  for place = 1, math.min(#one, #other) do
-    local byte, another = string.byte(one, place), string.byte(other, place)
-    if byte ~= another then
-      return byte < another
-    end
+local driver = spans[1]
+for _, span in ipairs(spans) do
+  if span.size < driver.size and span.size <= most then
+    driver = span
   end
-  return #one < #other
 end
-local function key_of(member)
-  return string.sub(member, string.find(member, '\\0', 1, true) + 1)
+local is_ordered = driver == spans[1]
+local others, fields = {}, {}
+for _, span in ipairs(spans) do
+  if span ~= driver then
+    others[#others + 1], fields[#fields + 1] = span, span.mark
+  end
 end
-local function place_of(key)
-  local held = redis.call('HMGET', documents .. key, unpack(fields))
-  for number, span in ipairs(spans) do
-    local member = (held[number + 1] or '') .. '\\0' .. key
-    if not held[1] or below(member, span.low) or not below(member, span.high) then
+local function rank_of(key)  -- in the first of the others, if it is within them all
+  local held = #others > 0 and redis.call('HMGET', documents .. key, unpack(fields))
+  local place = 0
+  for number, span in ipairs(others) do
+    local member = (held[number] or '') .. '\\0' .. key
+    local rank = redis.call('ZRANK', span.index, member)
+    if not rank or rank < span.first or rank >= span.first + span.size then
       return nil
     end
+    place = number == 1 and rank or place
   end
-  return (held[2] or '') .. '\\0' .. key
+  return place
 end
-local function walk(span)
-  local way, from, to = 'ZRANGEBYLEX', span.first, span.stop
-  if descending then
-    way, from, to = 'ZREVRANGEBYLEX', to, from
-  end
-  local members = redis.call(way, span.index, from, to, 'LIMIT', 0, most)
-  local keys = {}
-  for number, member in ipairs(members) do
-    local key = key_of(member)
-    if place_of(key) == member then
-      keys[#keys + 1] = key
-    end
-    if #keys == wanted or number == most then
-      return keys, member
-    end
-  end
-  return keys, ''
+local way, from, to = 'ZRANGEBYLEX', driver.low, driver.high
+if descending then
+  way, from, to = 'ZREVRANGEBYLEX', to, from
 end
-local function gather(span)
-  local ranks, keys = {}, {}
-  local members = redis.call('ZRANGEBYLEX', span.index, span.first, span.stop)
-  for _, member in ipairs(members) do
-    local key = key_of(member)
-    local place = place_of(key)
-    local rank = place and redis.call('ZRANK', spans[1].index, place)
-    if rank then
-      ranks[#ranks + 1], keys[rank] = rank, key
-    end
+local members = redis.call(way, driver.index, from, to, 'LIMIT', 0, most)
+local keys, ranks, last = {}, {}, ''
+for number, member in ipairs(members) do
+  local key = string.sub(member, string.find(member, '\\0', 1, true) + 1)
+  ranks[key] = rank_of(key)
+  keys[#keys + 1] = ranks[key] and key
+  if is_ordered and (#keys == wanted or number == most) then
+    last = member
+    break
   end
-  table.sort(ranks, function(one, other)
+end
+if not is_ordered then
+  table.sort(keys, function(one, other)
     if descending then
-      return one > other
+      return ranks[one] > ranks[other]
     end
-    return one < other
+    return ranks[one] < ranks[other]
   end)
-  local found = {}
-  for number = 1, math.min(wanted, #ranks) do
-    found[number] = keys[ranks[number]]
-  end
-  return found, ''
-end
-local function count(span)
-  return redis.call('ZLEXCOUNT', span.index, span.first, span.stop)
-end
-local narrow, least = spans[1], count(spans[1])
-for number = 2, #spans do
-  local size = count(spans[number])
-  if size < least then
-    narrow, least = spans[number], size
-  end
-end
-local keys, last
-if narrow == spans[1] or least > most then
-  keys, last = walk(spans[1])
-else
-  keys, last = gather(narrow)
 end
 local found = {}
-for number, key in ipairs(keys) do
-  local held = redis.call('HMGET', documents .. key, 'version', 'body')
-  found[number] = {key, held[2], held[1]}
+for number = 1, math.min(wanted, #keys) do
+  local held = redis.call('HMGET', documents .. keys[number], 'version', 'body')
+  if held[1] then
+    found[#found + 1] = {keys[number], held[2], held[1]}
+  end
 end
 return {found, last}
 """,
