@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -95,8 +96,7 @@ def run_aimock() -> Iterator[Callable[[Path], str]]:
         pytest.skip("aimock needs Node, which is not installed here")
     program = NODE / "node_modules/@copilotkit/aimock/dist/cli.js"
     if not program.is_file():
-        install = ("npm", "install", "--no-save", "--prefix", str(NODE), AIMOCK)
-        subprocess.run(install, check=True, capture_output=True)  # noqa: S603
+        _install(AIMOCK)
     running: list[subprocess.Popen[bytes]] = []
 
     def run(fixtures: Path) -> str:
@@ -141,6 +141,16 @@ def ministack() -> Iterator[str]:
         finally:
             process.terminate()  # it ends the processes of functions
             process.wait()
+
+
+def _install(package: str) -> None:
+    """Install a package of npm, also if others do so at the same time."""
+    NODE.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=NODE) as folder:
+        install = ("npm", "install", "--no-save", "--prefix", folder, package)
+        subprocess.run(install, check=True, capture_output=True)  # noqa: S603
+        with suppress(OSError):  # others were faster
+            Path(folder, "node_modules").rename(NODE / "node_modules")
 
 
 def _free_port() -> int:
