@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -22,6 +23,8 @@ from pegboard import (
     sync,
 )
 from pegboard._accounts import Account, Accounts, Histogram
+from pegboard._call_rows import read
+from pegboard.contracts.batches import Batch, BatchResult
 from pegboard.contracts.chat import (
     ChatRequest,
     Finished,
@@ -390,6 +393,109 @@ def test_stream_left_early_is_priced_by_the_model_that_was_asked(asked):
     left.model = "gpt-5-nano" if asked is None else "another"
 
     assert stats_after(finished(left, 0.5, TextDelta("a"))).cost == Decimal("0.40")
+
+
+def test_told_cost_goes_before_the_price_list():
+    """A service knows best what it charges."""
+    told = Usage(input=500_000, cost=0.25)
+
+    stats = spent("openai", "gpt-5-nano", told, told, Usage(input=500_000))
+
+    assert prices.cost(reply(told, "gpt-5-nano"), "openai") == Decimal("0.25")
+    assert stats.cost == Decimal("0.5") + Decimal("0.025")
+    assert spent("fake", "m", told).cost == Decimal("0.25")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (Usage(input=1, cost=0.5), Usage(input=1, cost=0.25), 0.75),
+        (Usage(input=1, cost=0.5), Usage(input=1), None),
+        (Usage(input=1, cost=0.5), Usage(), 0.5),
+        (Usage(cost=0.5), Usage(cost=0.25), 0.75),
+        (Usage(), Usage(), None),
+    ],
+)
+def test_sum_has_a_cost_if_each_part_has(one, other, both):
+    """A part that nobody told of would be left out without a word."""
+    assert (one + other).cost == (other + one).cost == both
+
+
+# --- batches ---
+
+
+def result(name, model, usage):
+    """Return what became of one request of a batch."""
+    return BatchResult(name, reply(usage, model))
+
+
+class Batching:
+    """A model whose batch has three results, one of them an error."""
+
+    def __init__(self, _options, _context):
+        pass
+
+    async def submit_batch(self, _items):
+        return Batch(id="b-1", state="done", total=4)
+
+    get_batch = cancel_batch = submit_batch
+
+    async def batch_results(self, _batch_id):
+        yield result("1", "gpt-5-nano", Usage(input=1000, output=10))
+        yield BatchResult("2", error=errors.Overloaded("Too much."))
+        yield result("3", "gpt-5-nano", Usage(input=2000, output=20))
+        yield result("4", "other", Usage(input=1, cost=0.5))
+
+
+async def results_of(llm, most=4):
+    """Read the results of a batch."""
+    async with aclosing(llm.batches.results("b-1")) as results:
+        for _ in range(most):
+            await anext(results)
+
+
+def batching_board(**settings):
+    """Return a board whose model only has a batch."""
+    offer = LLMProvider(
+        name="batching",
+        factory=Batching,
+        options=Options,
+        contracts={"BatchChat": 1},
+    )
+
+    class Plugin:
+        @hookimpl
+        def pegboard_llm_providers(self):
+            return [offer]
+
+    section = {"provider": "batching"}
+    given = {"llm": {"default": section}, **settings}
+    return Pegboard.isolated(given, plugins=[Plugin()])
+
+
+@pytest.mark.parametrize(("most", "read"), [(4, 3001), (1, 1000)])
+async def test_results_of_a_batch_count_their_tokens(most, read):
+    """By model; as far as they were read, and without a price if none is told."""
+    async with batching_board() as board:
+        await results_of(board.llm(), most)
+        stats = board.stats()["llm.default"]
+
+    known = {one.model: one for one in stats.spent}
+    assert (stats.usage.input, stats.calls) == (read, 1)
+    assert all(one.in_batches for one in stats.spent)
+    assert known["gpt-5-nano"].cost is None
+    assert stats.cost == (Decimal("0.5") if most == 4 else None)
+
+
+async def test_results_of_a_batch_are_a_row(tmp_path):
+    """With all their tokens, but no price of a list."""
+    log = {"calls": {"record": True}, "data_folder": str(tmp_path)}
+    async with batching_board(**log) as board:
+        await results_of(board.llm(), 3)
+
+    (row,) = read(tmp_path / "calls" / "calls.sqlite", [], 9)
+    assert (row.operation, row.model) == ("batch_results", "gpt-5-nano")
+    assert (row.input, row.output, row.cost) == (3000, 30, None)
 
 
 def test_kinds_of_calls_are_bounded():

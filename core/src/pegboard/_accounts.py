@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .contracts.chat import Usage
 from .errors import CallError, Conflict, InvalidRequest, NotFound
@@ -80,7 +80,7 @@ class Account:
         self._last_error: str | None = None
         self._latency = Histogram()
         self._first_item = Histogram()
-        self._spent: dict[tuple[str, str, int], Spent] = {}
+        self._spent: dict[Kind, Spent] = {}
         self._unknown_usage = 0
 
     def finish(self, call: Call, elapsed: float, result: object) -> None:
@@ -150,12 +150,13 @@ class Account:
                 unknown_usage=self._unknown_usage,
                 spent=tuple(
                     Spending(
-                        provider=provider,
-                        model=model,
+                        provider=kind.provider,
+                        model=kind.model,
                         calls=spent.calls,
                         usage=spent.usage(),
+                        in_batches=kind.in_batches,
                     )
-                    for (provider, model, _), spent in self._spent.items()
+                    for kind, spent in self._spent.items()
                 ),
             )
 
@@ -164,25 +165,42 @@ class Account:
         usage = usage_of(call, result)
         if usage is None:
             self._unknown_usage += 1
+        elif call.batched:
+            for model, spent in call.batched.items():
+                self._spend(Kind(call.provider, model, in_batches=True), spent)
         else:
-            self._spend(call.provider, model_of(call, result) or "", usage)
+            read = usage.input + usage.cache_read + usage.cache_write
+            model = model_of(call, result) or ""
+            self._spend(Kind(call.provider, model, read // SIZE), usage)
 
-    def _spend(self, provider: str, model: str, usage: Usage) -> None:
-        read = usage.input + usage.cache_read + usage.cache_write
-        kind = (provider, model, read // SIZE)
+    def _spend(self, kind: Kind, usage: Usage) -> None:
+        if usage.cost is not None:
+            kind = kind._replace(is_told=True)
         spent = self._spent.get(kind)
         if spent is None:
             if len(self._spent) >= MOST_KINDS:
-                kind = (provider, "", 0)  # no price is better than a wrong one
+                # No price is better than a wrong one.
+                kind = Kind(kind.provider, is_told=kind.is_told)
             spent = self._spent.setdefault(kind, Spent())
         spent.add(usage)
+
+
+class Kind(NamedTuple):
+    """Calls whose tokens are summed up together, as what they cost is found alike."""
+
+    provider: str
+    model: str = ""
+    size: int = 0
+    in_batches: bool = False
+    is_told: bool = False
+    """Whether the service says what they cost."""
 
 
 class Spent:
     """Tokens, summed up without making a value for each call."""
 
     __slots__ = (
-        *("cache_read", "cache_write", "calls", "estimated"),
+        *("cache_read", "cache_write", "calls", "cost", "estimated"),
         *("input", "output", "reasoning"),
     )
 
@@ -194,6 +212,7 @@ class Spent:
         self.output = 0
         self.reasoning = 0
         self.estimated = False
+        self.cost: float | None = None
 
     def add(self, usage: Usage) -> None:
         """Add what one call has used."""
@@ -204,6 +223,8 @@ class Spent:
         self.output += usage.output
         self.reasoning += usage.reasoning
         self.estimated = self.estimated or usage.estimated
+        if usage.cost is not None:
+            self.cost = (self.cost or 0.0) + usage.cost
 
     def usage(self) -> Usage:
         """Return the sum."""
@@ -214,6 +235,7 @@ class Spent:
             output=self.output,
             reasoning=self.reasoning,
             estimated=self.estimated,
+            cost=self.cost,
         )
 
 

@@ -30,9 +30,11 @@ from .prices import price
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
     from pathlib import Path
 
     from ._settings.settings import CallsSettings
+    from .contracts.chat import Usage
     from .observers import Call, Event
 
 MOST_WAITING = 10_000
@@ -164,10 +166,10 @@ class Ended:
         return type(self._error).__name__ if is_ours else "cancelled"
 
     def _spent(self) -> dict[str, Any]:
-        call, usage = self._call, usage_of(self._call, self._result)
+        usage = usage_of(self._call, self._result)
         if usage is None:
             return {}
-        cost = price(usage, call.provider, model_of(call, self._result) or "")
+        cost = self._cost(usage)
         return {
             "input": usage.input,
             "cache_read": usage.cache_read,
@@ -176,6 +178,12 @@ class Ended:
             "reasoning": usage.reasoning,
             "cost": None if cost is None else float(cost),
         }
+
+    def _cost(self, usage: Usage) -> Decimal | None:
+        if self._call.batched and usage.cost is None:
+            return None  # price lists are for single calls
+        model = model_of(self._call, self._result) or ""
+        return price(usage, self._call.provider, model)
 
     def _content(self) -> dict[str, Any]:
         request = self._call.request

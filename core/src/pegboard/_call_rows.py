@@ -44,7 +44,7 @@ class CallRow:
     output: int | None = None
     reasoning: int | None = None
     cost: float | None = None
-    """US dollars, by the price list of that day."""
+    """US dollars, as the service says, or else by the price list of that day."""
     asked: str | None = None
     """The conversation as JSON, if the settings have it kept."""
     said: str | None = None

@@ -60,6 +60,8 @@ class Call:
     """All items of a stream, if an observer put a list here when the call started."""
     usage: Usage | None = None
     """What a stream has told of its tokens so far."""
+    batched: dict[str, Usage] | None = None
+    """What the replies in results of a batch took, by model."""
     joined: bool = False
     """Whether it made no attempt, but got what an equal call got."""
     at_end: list[Callable[[BaseException | None, Any], None]] = field(
@@ -211,6 +213,8 @@ def usage_of(call: Call, result: object) -> Usage | None:
     """
     if call.joined:
         return None
+    if call.batched:
+        return sum(call.batched.values(), Usage())
     told = getattr(result, "usage", None)
     if isinstance(told, Usage) and _is_counted(told):
         return told
@@ -228,6 +232,8 @@ def partial_of(error: BaseException) -> object:
 
 def model_of(call: Call, result: object) -> str | None:
     """Return the model that answered *call* with *result*, or was asked to."""
+    if call.batched:
+        return next(iter(call.batched)) if len(call.batched) == 1 else None
     return getattr(result, "model", None) or asked_model_of(call)
 
 
@@ -242,7 +248,7 @@ def may_use_tokens(call: Call, result: object) -> bool:
     if call.joined:
         return False
     if call.streams:
-        return isinstance(call.request, ChatRequest)
+        return isinstance(call.request, ChatRequest) or call.batched is not None
     return hasattr(result, "usage")
 
 

@@ -1,5 +1,5 @@
 """
-What tokens cost, by the price list of the package ``genai-prices``.
+What tokens cost: what the service says, or else the price list of ``genai-prices``.
 
 The list comes with the package, so nothing is fetched. It takes half a second to load
 and is loaded when it is first asked. What is not in it has no price: unknown, not free.
@@ -42,9 +42,11 @@ def cost(reply: Priced, provider: str) -> Decimal | None:
     Return what *reply* of *provider* cost in US dollars, or None if that is unknown.
 
     Raises:
-        PluginError: There is no price list.
+        PluginError: The service does not say, and there is no price list.
 
     """
+    if reply.usage is not None and reply.usage.cost is not None:
+        return price(reply.usage, provider, reply.model)
     need_list()
     if reply.usage is None:
         return None
@@ -66,6 +68,8 @@ def need_list() -> None:
 
 def price(usage: Usage, provider: str, model: str, calls: int = 1) -> Decimal | None:
     """Return what *calls* of one size that took *usage* cost, None if unknown."""
+    if usage.cost is not None:
+        return round(Decimal(str(usage.cost)), DIGITS)
     if find_spec(LIST) is None or not model or provider.endswith(SAME_API):
         return None
     import genai_prices  # noqa: PLC0415 - slow, and rarely needed

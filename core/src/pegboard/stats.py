@@ -89,10 +89,14 @@ class Spending:
     """Empty where nobody told."""
     calls: int
     usage: Usage
+    in_batches: bool = False
+    """Whether they were answered in batches, for which there is no price list."""
 
     @property
     def cost(self) -> Decimal | None:
         """What the calls cost in US dollars; None if that is unknown."""
+        if self.in_batches and self.usage.cost is None:
+            return None
         return price(self.usage, self.provider, self.model, self.calls)
 
 

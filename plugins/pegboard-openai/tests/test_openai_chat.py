@@ -271,3 +271,13 @@ def test_metadata_of_others_leaves_words_plain(make: Make) -> None:
     assert make().body(ask(turn))["messages"] == [
         {"role": "assistant", "content": "Hi"}
     ]
+
+
+def test_told_cost_is_kept_where_it_is_in_dollars(make: Make) -> None:
+    """One service says so; elsewhere a field of that name may be anything."""
+    answer = wire.chat_completion()
+    told = {**answer, "usage": {**answer["usage"], "cost": 0.00078}}
+
+    assert make("openrouter").reply(told).usage.cost == 0.00078
+    assert make("openrouter").reply(answer).usage.cost is None
+    assert make("groq").reply(told).usage.cost is None

@@ -15,7 +15,8 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from pegboard.contracts.chat import UsageSoFar
+from pegboard.contracts.batches import BatchResult
+from pegboard.contracts.chat import Usage, UsageSoFar
 from pegboard.errors import CallError
 
 from .attempt import attempt, until
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from .target import Method, Step, Target
 
 _END = object()
+UNUSED = Usage()
+TELLING = frozenset({BatchResult, UsageSoFar})
+"""Items that tell of tokens."""
 
 
 class Governed:
@@ -137,8 +141,8 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
             async with aclosing(source):
                 while item is not _END:
                     last = item
-                    if isinstance(item, UsageSoFar):
-                        this.usage = item.usage
+                    if type(item) in TELLING:
+                        _listen(item, this)
                     if this.items is not None:
                         this.items.append(item)
                     yield item
@@ -155,6 +159,16 @@ def _stream(step: Step, operation: Operation, target: Target) -> Method:
         target.finish(this, last)
 
     return stream
+
+
+def _listen(item: Any, call: Call) -> None:
+    """Enter what *item* tells of tokens."""
+    if isinstance(item, UsageSoFar):
+        call.usage = item.usage
+    elif item.reply is not None:
+        so_far = call.batched = call.batched or {}
+        model = item.reply.model
+        so_far[model] = so_far.get(model, UNUSED) + item.reply.usage
 
 
 def _end(call: Call, error: BaseException | None, last: Any) -> None:

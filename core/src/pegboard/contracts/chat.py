@@ -161,7 +161,7 @@ def model_of(request: object) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of a call, in buckets that do not overlap."""
+    """Tokens of a call, in buckets that do not overlap, and its cost if it is told."""
 
     input: int = 0
     """Read anew: neither from a cache nor into one."""
@@ -177,6 +177,8 @@ class Usage:
     A provider whose service does not count returns ``Usage(estimated=True)``; the
     counting is done for it.
     """
+    cost: float | None = None
+    """US dollars, where the service says what it charges, which then counts."""
 
     @property
     def total(self) -> int:
@@ -193,7 +195,14 @@ class Usage:
             output=self.output + other.output,
             reasoning=self.reasoning + other.reasoning,
             estimated=self.estimated or other.estimated,
+            cost=self._cost_with(other),
         )
+
+    def _cost_with(self, other: Usage) -> float | None:
+        """Return what both cost, if that is told of both that took anything."""
+        told = [one for one in (self, other) if one.total or one.cost is not None]
+        costs = [one.cost for one in told if one.cost is not None]
+        return sum(costs) if costs and len(costs) == len(told) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

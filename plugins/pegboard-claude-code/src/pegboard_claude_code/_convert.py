@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import (
@@ -45,6 +46,8 @@ CUT: Mapping[str, FinishReason] = {
     "refusal": "content_filter",
 }
 """Reasons to stop before the end, after which Claude Code asks for more."""
+DIGITS = 12
+"""Of costs: what is lost when the sum so far is taken away is noise."""
 BETWEEN = "\n\n"
 """What stands between the words before a tool was used and those after."""
 
@@ -190,7 +193,7 @@ class Reading:
         return Finished(
             finish_reason=CUT.get(self._stop_reason or "", "stop"),
             model=self._model,
-            usage=self._final_usage(),
+            usage=self._final_usage(_cost(self.result, cost_before)),
             provider_metadata={PROVIDER: _metadata(self.result, cost_before)},
         )
 
@@ -221,10 +224,10 @@ class Reading:
             self._has_words, self._is_new = True, False
             yield TextDelta(between + words)
 
-    def _final_usage(self) -> Usage | None:
+    def _final_usage(self, cost: float | None) -> Usage | None:
         told = self.result.usage if self.result else None
         usage = usage_of(told) if told else self._usage
-        return usage if usage.total else None
+        return replace(usage, cost=cost) if usage.total else None
 
 
 def usage_of(told: Mapping[str, Any]) -> Usage:
@@ -262,13 +265,18 @@ def _metadata(result: ResultMessage | None, cost_before: float) -> dict[str, Any
     """Return what only Claude Code tells; a cut answer has no result."""
     if result is None:
         return {}
-    cost = result.total_cost_usd
     return {
         "session_id": result.session_id,
         "turns": result.num_turns,
-        "cost_usd": None if cost is None else max(0.0, cost - cost_before),
+        "cost_usd": _cost(result, cost_before),
         "permission_denials": _denied(result.permission_denials or ()),
     }
+
+
+def _cost(result: ResultMessage | None, before: float) -> float | None:
+    """Return what the answer cost; a session tells all that it has cost so far."""
+    told = result.total_cost_usd if result else None
+    return None if told is None else max(0.0, round(told - before, DIGITS))
 
 
 def _denied(denials: Sequence[Any]) -> list[str]:

@@ -22,7 +22,7 @@ from pegboard import (
 )
 from pegboard.errors import ConnectionFailed
 
-from ._convert import arguments_of, kept, sources_of, usage_of
+from ._convert import arguments_of, kept, sources_of, usage_of, with_cost
 from ._errors import reported
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def chat_reply(answer: Any, service: str) -> Reply:
     return Reply(
         parts=tuple(_parts(message, service)),
         finish_reason=_finish_reason(choice["finish_reason"], message),
-        usage=_usage(usage) if usage else Usage(estimated=True),
+        usage=_usage(usage, service) if usage else Usage(estimated=True),
         model=answer["model"],
         provider_metadata={service: kept(KEPT, answer, choice)},
     )
@@ -102,7 +102,7 @@ class ChatReader:
         self._model = chunk.get("model") or self._model
         self._metadata.update(kept(KEPT, chunk, *choices[:1]))
         if usage := chunk.get("usage"):
-            self._usage = _usage(usage)
+            self._usage = _usage(usage, self._service)
             if choices:
                 yield UsageSoFar(self._usage)
         for choice in choices:
@@ -197,11 +197,12 @@ def _reasoning(service: str, message: Mapping[str, Any]) -> Reasoning | None:
     return Reasoning(text, provider_metadata={service: kept})
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    return usage_of(
+def _usage(usage: Mapping[str, Any], service: str) -> Usage:
+    counted = usage_of(
         usage["prompt_tokens"],
         usage.get("completion_tokens") or 0,
         usage.get("total_tokens") or 0,
         usage.get("prompt_tokens_details") or {},
         usage.get("completion_tokens_details") or {},
     )
+    return with_cost(counted, usage, service)

@@ -6,10 +6,13 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pegboard import File, Image, Source, ToolResult, Usage
 from pegboard.errors import InvalidReply
+
+from .services import COSTS
 
 if TYPE_CHECKING:
     from .options import ModelOptions
@@ -170,3 +173,9 @@ def usage_of(
         output=answered if apart else max(0, answered - thought),
         reasoning=thought,
     )
+
+
+def with_cost(usage: Usage, told: Mapping[str, Any], service: str) -> Usage:
+    """Return *usage* with what it cost, if *service* has *told* that."""
+    cost = told.get(COSTS[service]) if service in COSTS else None
+    return replace(usage, cost=float(cost)) if isinstance(cost, int | float) else usage

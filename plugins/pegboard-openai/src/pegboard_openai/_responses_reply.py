@@ -21,7 +21,7 @@ from pegboard import (
 )
 from pegboard.errors import ConnectionFailed, InvalidReply
 
-from ._convert import arguments_of, kept, sources_of, usage_of
+from ._convert import arguments_of, kept, sources_of, usage_of, with_cost
 from ._errors import reported
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def responses_reply(answer: Any, service: str) -> Reply:
     return Reply(
         parts=tuple(_parts(answer["output"], service)),
         finish_reason=finish_reason,
-        usage=_usage(answer) or Usage(estimated=True),
+        usage=_usage(answer, service) or Usage(estimated=True),
         model=answer["model"],
         provider_metadata={service: kept(KEPT, answer)},
     )
@@ -110,7 +110,7 @@ class ResponsesReader:
         yield Finished(
             finish_reason=_finish_reason(self._answer, self._service),
             model=self._answer["model"],
-            usage=_usage(self._answer),
+            usage=_usage(self._answer, self._service),
             provider_metadata={self._service: kept(KEPT, self._answer)},
         )
 
@@ -200,12 +200,15 @@ def _completed(output: Iterable[Item]) -> FinishReason:
     return "content_filter" if refused else "stop"
 
 
-def _usage(answer: Item) -> Usage | None:
+def _usage(answer: Item, service: str) -> Usage | None:
     usage = answer.get("usage")
-    return usage and usage_of(
+    if not usage:
+        return None
+    counted = usage_of(
         usage["input_tokens"],
         usage["output_tokens"],
         usage.get("total_tokens") or 0,
         usage.get("input_tokens_details") or {},
         usage.get("output_tokens_details") or {},
     )
+    return with_cost(counted, usage, service)

@@ -57,6 +57,8 @@ class Service:
     """Whether it sends vectors as base64 when it is asked to."""
     searches: Mapping[str, str] = field(default_factory=dict)
     """By API, the type of its tool that searches the web."""
+    cost: str | None = None
+    """What in its usage says what a call cost in US dollars, if anything does."""
     batch_prefix: str = "/v1"
     """What stands before the path of the API in a batch."""
 
@@ -188,6 +190,7 @@ SERVICES = (
         capabilities=ALL,
         contracts=EMBEDDING,
         searches=dict.fromkeys(("chat", "responses"), "openrouter:web_search"),
+        cost="cost",
     ),
     Service(
         name="sglang",
@@ -221,3 +224,5 @@ SERVICES = (
         searches={"responses": "web_search"},
     ),
 )
+COSTS = {service.name: service.cost for service in SERVICES if service.cost}
+"""What in the usage of each service says what a call cost."""
