@@ -1,11 +1,14 @@
 """
 Count in a file, under a lock: ``lock_worker.py KIND FOLDER TURNS``.
 
+KIND is "file", or the settings of a storage as JSON.
+
 The count is read and written with nothing to protect it but the lock. Each turn's
 number is printed, with the token of the lease.
 """
 
 import asyncio
+import json
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,12 +24,11 @@ async def by_file(folder):
 
 
 @asynccontextmanager
-async def by_sqlite(folder):
-    """Hold a lock in a SQLite file."""
-    settings = {"storage": {"locks": {"provider": "sqlite", "path": folder / "locks"}}}
+async def by_storage(settings):
+    """Hold a lock in the storage that *settings* name."""
     async with (
-        Pegboard.isolated(settings) as board,
-        board.storage("locks", Locks).hold("count") as lease,
+        Pegboard.isolated({"storage": {"locks": settings}}) as board,
+        board.storage("locks", Locks).hold("count", wait=300) as lease,
     ):
         yield lease.token
 
@@ -34,9 +36,9 @@ async def by_sqlite(folder):
 async def main():
     """Count."""
     kind, folder, turns = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    hold = {"file": by_file, "sqlite": by_sqlite}[kind]
     for _ in range(turns):
-        async with hold(folder) as token:
+        held = by_file(folder) if kind == "file" else by_storage(json.loads(kind))
+        async with held as token:
             path = folder / "count"
             count = int(path.read_text()) if path.exists() else 0
             await asyncio.sleep(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import math
 import os
 import signal
@@ -71,6 +72,19 @@ def test_locks_have_names(run):
             await locks.acquire(name, wait=0)
         async with Locks(store, namespace="other").hold("a", wait=0):
             pass
+
+    run(check)
+
+
+def test_names_leave_nothing_behind(run):
+    """However many names were locked, the store does not grow."""
+
+    async def check(store):
+        locks = Locks(store)
+        for number in range(20):
+            async with locks.hold(f"job {number}"):
+                pass
+        assert len((await store.scan()).keys) == 1
 
     run(check)
 
@@ -300,7 +314,9 @@ def test_bad_ttl_is_refused(ttl):
 @pytest.mark.parametrize("kind", ["file", "sqlite"])
 def test_processes_take_turns(kind, tmp_path):
     """What four processes count under the lock is exact, and tokens grow."""
-    command = [sys.executable, str(WORKER), kind, str(tmp_path), "10"]
+    sqlite = {"provider": "sqlite", "path": str(tmp_path / "locks")}
+    given = "file" if kind == "file" else json.dumps(sqlite)
+    command = [sys.executable, str(WORKER), given, str(tmp_path), "10"]
     workers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)
     ]

@@ -22,7 +22,7 @@ class Lease:
         self.name = name
         self.token = 0
         """
-        Higher than that of all who held the lock before.
+        Higher than that of all who held the lock before. Locks count together.
 
         Send it along with what you do under the lock: who has seen a higher one can
         tell that this lease is over, whatever its holder believes.
@@ -83,7 +83,8 @@ class Locks:
         self._store = store
         self._ttl = _finite(ttl)
         self._held = Namespace(namespace)
-        self._tokens = Namespace(f"{namespace}-token")
+        # One for all names: with one for each, every name would leave one for ever.
+        self._counter = f"{namespace}-token"
 
     @asynccontextmanager
     async def hold(
@@ -133,7 +134,7 @@ class Locks:
             await lease.renew()
             # Counted while the lock is held, and only used if it still is then: so
             # tokens grow from holder to holder, however long anyone was asleep.
-            lease.token = await self._store.incr(self._tokens.key(name), ttl=math.inf)
+            lease.token = await self._store.incr(self._counter, ttl=math.inf)
             await lease.renew()
         except Conflict:
             return None
