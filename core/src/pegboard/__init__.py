@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ._stream import ReplyStream as ReplyStream
     from ._stream import TypedStream as TypedStream
     from ._toolbox import ToolUse as ToolUse
+    from ._worker import Worker as Worker
     from ._values import Values as Values
     from .contracts.audio import Speech as Speech
     from .contracts.audio import SpeechModel as SpeechModel
@@ -168,6 +169,7 @@ _HOME = {
     "Sessions": "_sessions",
     "SingleFlight": "_single_flight",
     "ToolUse": "_toolbox",
+    "Worker": "_worker",
     "Values": "_values",
     "make_tool": "tools",
     "enable_logging": "_log",
