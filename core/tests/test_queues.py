@@ -6,7 +6,7 @@ import pytest
 from pegboard.testing.queue import (
     DeadLetterQueueContract,
     GroupedQueueContract,
-    PersistentQueueContract,
+    SharedQueueContract,
 )
 
 
@@ -17,9 +17,7 @@ class TestMemory(DeadLetterQueueContract, GroupedQueueContract):
         return {"provider": "memory"}
 
 
-class TestSqlite(
-    DeadLetterQueueContract, GroupedQueueContract, PersistentQueueContract
-):
+class TestSqlite(DeadLetterQueueContract, GroupedQueueContract, SharedQueueContract):
     @pytest.fixture
     def settings(self, tmp_path):
         """Return the settings of a queue in a file."""

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .queue import GroupedQueueContract as GroupedQueueContract
     from .queue import PersistentQueueContract as PersistentQueueContract
     from .queue import QueueContract as QueueContract
+    from .queue import SharedQueueContract as SharedQueueContract
     from .secret_store import SecretStoreContract as SecretStoreContract
     from .secret_store import SecretVaultContract as SecretVaultContract
     from .spans import no_spans as no_spans
@@ -59,7 +60,8 @@ _ABILITIES = (
     "TranscriptionModelContract"
 )
 _QUEUES = (
-    "DeadLetterQueueContract GroupedQueueContract PersistentQueueContract QueueContract"
+    "DeadLetterQueueContract GroupedQueueContract PersistentQueueContract "
+    "QueueContract SharedQueueContract"
 )
 _HOME = {
     **dict.fromkeys(_ABILITIES.split(), "abilities"),

@@ -35,6 +35,8 @@ from pegboard import DeadLetterQueue, NewMessage, Pegboard, Queue, QueueCounts
 from pegboard.contracts.queue_rules import MOST_BYTES
 from pegboard.errors import InvalidRequest
 
+from ._consumers import PATIENCE as CONSUMERS_PATIENCE
+from ._consumers import Consumers
 from ._queue_model import QueueMachine
 from .cancellation import cancel_at_every_await
 from .clock import ManualClock, RealClock
@@ -135,6 +137,8 @@ class QueueContract(StandardTests):
     contract: Any = Queue
     groups: Sequence[str | None] = (None,)
     """Groups of the messages that are put in at random."""
+    counts_exactly = True
+    """Whether random calls compare the counts. Services may know them roughly."""
 
     @pytest.fixture
     def plugins(self) -> Iterable[object]:
@@ -776,8 +780,9 @@ class QueueContract(StandardTests):
     ) -> None:
         """Whatever is done in whatever order, a dict that does the same agrees."""
         queue = await open_queue(max_deliveries=QueueMachine.max_deliveries)
+        counted = self.counts_exactly
         await asyncio.to_thread(
-            _compare_with_model, queue, clock, self.groups, self.examples
+            _compare_with_model, queue, clock, self.groups, self.examples, counted
         )
 
 
@@ -1114,6 +1119,46 @@ class PersistentQueueContract(QueueContract):
             assert (await waiting).body == "hello"
 
 
+class SharedQueueContract(PersistentQueueContract):
+    """
+    What a Queue must do besides, if processes share it.
+
+    The provider must be installed, since other processes use it, too.
+    """
+
+    messages = 300
+    kills = 6
+
+    async def test_killed_consumers_lose_nothing(
+        self, make_board: MakeBoard, settings: dict[str, Any]
+    ) -> None:
+        """
+        What they had is done by others, and what was acknowledged is never done again.
+
+        They are killed as nothing can prevent, in the middle of their work; some of it
+        fails besides.
+        """
+        consumers = Consumers({**settings, "max_deliveries": 1000})
+        async with make_board(max_deliveries=1000) as board:
+            queue: Queue = board.integration("kit", Queue)
+            await queue.publish_many(
+                [NewMessage(body=number) for number in range(self.messages)]
+            )
+            step = self.messages // (self.kills + 1)
+            kills = range(step, step * (self.kills + 1), step)
+            async with asyncio.timeout(CONSUMERS_PATIENCE):
+                await consumers.work(queue, kills)
+
+        assert set(consumers.begun) == set(range(self.messages))
+        for body, begun in consumers.begun.items():
+            (done,) = consumers.done.get(body, [None])  # at most once
+            last, process = max(begun)
+            if done is None:  # it could not say so any more
+                assert process in consumers.killed
+            else:
+                assert last < done
+
+
 async def _publish(queue: Queue, body: Any) -> None:
     await queue.publish(body)
 
@@ -1148,10 +1193,13 @@ def _compare_with_model(
     clock: Clock,
     groups: Sequence[str | None],
     examples: example_settings,
+    counted: bool,  # noqa: FBT001 - it is data of the test
 ) -> None:
     with asyncio.Runner() as runner:
 
         class Machine(QueueMachine):
+            counts_exactly = counted
+
             def __init__(self) -> None:
                 super().__init__(queue, clock, runner, groups)
 
