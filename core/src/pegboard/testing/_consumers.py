@@ -86,7 +86,8 @@ class Consumers:
         self, readers: dict[Any, asyncio.subprocess.Process], reader: asyncio.Task[None]
     ) -> None:
         process = readers.pop(reader)
-        process.kill()
+        if process.returncode is None:
+            process.kill()
         await process.wait()
         await reader  # all that it had still said
 
