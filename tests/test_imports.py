@@ -37,6 +37,8 @@ LINE = (
     {"_documents", "_file_lock", "_json_path", "_message_json", "_namespace"},
     {"_codec", "_namespaced"},
     {"_cache", "_conversations", "_json_database", "_locks", "_sessions", "_values"},
+    {"_artifact_manifest", "_local_file"},
+    {"_artifacts"},
     {"_worker"},
     {"_accounts"},
     {"_plugins", "_policy", "_settings", "health"},

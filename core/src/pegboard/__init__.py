@@ -11,6 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._artifact_manifest import Artifact as Artifact
+    from ._artifacts import ArtifactPage as ArtifactPage
+    from ._artifacts import Artifacts as Artifacts
     from ._board import Pegboard as Pegboard
     from ._cache import Cache as Cache
     from ._conversations import Conversations as Conversations
@@ -154,6 +157,8 @@ _HOME = {
     "Pegboard": "_board",
     "Cache": "_cache",
     "JsonDatabase": "_json_database",
+    "Artifact": "_artifact_manifest",
+    **dict.fromkeys(("ArtifactPage", "Artifacts"), "_artifacts"),
     "Conversations": "_conversations",
     **dict.fromkeys(("Index", "Key"), "_document_shape"),
     **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_documents"),

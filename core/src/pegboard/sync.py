@@ -42,6 +42,7 @@ from typing import (
 from typing_extensions import TypeForm, Unpack
 
 from . import (
+    _artifacts,
     _batches,
     _board,
     _cache,
@@ -449,6 +450,39 @@ class JsonDatabase(Blocking):
     write = blocking(_json_database.JsonDatabase.write)
     append = blocking(_json_database.JsonDatabase.append)
     update = blocking(_json_database.JsonDatabase.update)
+@twin_of(_artifacts.Artifacts)
+class Artifacts(Blocking):
+    """Versions of content by name; see ``pegboard.Artifacts``."""
+
+    _original: _artifacts.Artifacts
+
+    push = blocking(_artifacts.Artifacts.push)
+    find = blocking(_artifacts.Artifacts.find)
+    versions = blocking(_artifacts.Artifacts.versions)
+    read = blocking(_artifacts.Artifacts.read)
+    pull = blocking(_artifacts.Artifacts.pull)
+    promote = blocking(_artifacts.Artifacts.promote)
+    tag = blocking(_artifacts.Artifacts.tag)
+    untag = blocking(_artifacts.Artifacts.untag)
+    find_by_tag = blocking(_artifacts.Artifacts.find_by_tag)
+    names = blocking(_artifacts.Artifacts.names)
+    delete_version = blocking(_artifacts.Artifacts.delete_version)
+    delete = blocking(_artifacts.Artifacts.delete)
+
+    def stream(
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        stage: str | None = None,
+        tag: str | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the content of a version of *name*, piece by piece."""
+        return self._portal.iterate(
+            self._original.stream(name, version, stage=stage, tag=tag)
+        )
+
+
     delete = blocking(_json_database.JsonDatabase.delete)
     scan = blocking(_json_database.JsonDatabase.scan)
 
@@ -562,6 +596,7 @@ TWINS = (
     DeadLetterQueue,
     SecretStore,
     SecretVault,
+    Artifacts,
 )
 """What ``storage`` and ``integration`` take, and what is made of it."""
 
