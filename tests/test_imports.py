@@ -20,7 +20,9 @@ PACKAGE = Path(pegboard.__file__).parent
 LINE = (
     {"deadline", "errors", "event_loops", "options", "policy"},
     {"_docstring", "_gather", "_log", "_single_flight", "_suggest", "_waiting"},
+    {"signatures"},
     {"contracts"},
+    {"webhook_app", "webhooks"},
     {"descriptors", "draft", "http", "observers", "prices", "schema"},
     {
         "_adapted",

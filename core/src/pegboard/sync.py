@@ -66,6 +66,7 @@ from .contracts import (
     messenger,
     queue,
     secret_store,
+    webhooks,
 )
 from .errors import PluginError
 
@@ -419,6 +420,13 @@ class SecretVault(SecretStore):
     delete_secret = blocking(secret_store.SecretVault.delete_secret)
     list_secrets = blocking(secret_store.SecretVault.list_secrets)
 
+@twin_of(webhooks.Webhooks)
+class Webhooks(Blocking):
+    """Somebody who wants to be told of events; see ``pegboard.Webhooks``."""
+
+    send_event = blocking(webhooks.Webhooks.send_event)
+
+
 @twin_of(_sessions.Sessions)
 class Sessions(Blocking):
     """What is kept of users between their requests; see ``pegboard.Sessions``."""
@@ -596,7 +604,7 @@ TWINS = (
     DeadLetterQueue,
     SecretStore,
     SecretVault,
-    Artifacts,
+    Webhooks,
 )
 """What ``storage`` and ``integration`` take, and what is made of it."""
 

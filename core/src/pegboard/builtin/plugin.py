@@ -27,6 +27,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "models": ("ModelCatalog", "ModelPuller", "TokenCounter"),
     "queue": ("DeadLetterQueue", "Queue"),
     "secret_store": ("SecretStore", "SecretVault"),
+    "webhooks": ("Webhooks",),
 }
 """Names by module; each is imported when something offers it."""
 OF_MODELS = (
@@ -162,6 +163,14 @@ def pegboard_integrations() -> Sequence[IntegrationProvider]:
             contracts={"SecretStore": 1, "SecretVault": 1},
             external=False,
             summary="secrets in a folder, one file each",
+        ),
+        IntegrationProvider(
+            name="webhook",
+            factory="pegboard.builtin.webhook:Webhook",
+            options="pegboard.builtin.webhook:WebhookOptions",
+            contracts={"Webhooks": 1},
+            install="'pegboard[webhooks]'",
+            summary="signed events for another program, over HTTP",
         ),
     ]
 

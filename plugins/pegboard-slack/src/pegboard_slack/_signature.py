@@ -6,18 +6,22 @@ import hmac
 import time
 from typing import TYPE_CHECKING
 
-from pegboard.errors import PegboardError, Problem, SettingsError
+from pegboard.errors import Problem, SettingsError
+from pegboard.signatures import (
+    NotAuthentic,
+    as_bytes,
+    find_headers,
+    is_signed,
+    why_not_now,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SIGNATURE, TIMESTAMP = "X-Slack-Signature", "X-Slack-Request-Timestamp"
-WINDOW = 300
-"""Seconds that a request may be older or younger than now."""
-MOST_DIGITS = 15
 
 
-class NotFromSlack(PegboardError):
+class NotFromSlack(NotAuthentic):
     """Nothing proves that Slack sent the request, now. Answer with status 401."""
 
 
@@ -26,7 +30,7 @@ def sign(
 ) -> dict[str, str]:
     """Return the headers with which Slack would send *body* now: for tests."""
     timestamp = str(int(clock()))
-    signature = _signature(_bytes(body), timestamp, secret)
+    signature = _signature(as_bytes(body), timestamp, secret)
     return {SIGNATURE: signature, TIMESTAMP: timestamp}
 
 
@@ -54,38 +58,21 @@ def verify(
         SettingsError: There is no secret, so that anybody could sign.
 
     """
-    lower = {name.lower(): value for name, value in headers.items()}
-    timestamp, given = (lower.get(n.lower(), "") for n in (TIMESTAMP, SIGNATURE))
+    timestamp, given = find_headers(headers, TIMESTAMP, SIGNATURE)
     if not timestamp or not given:
         msg = f"The request is not signed: it has no {SIGNATURE} or no {TIMESTAMP}."
         raise NotFromSlack(msg)
-    expected = _signature(_bytes(body), timestamp, secret)
-    # As bytes: compare_digest refuses text beyond ASCII. Before the age is looked at,
-    # so that nobody learns anything without the secret.
-    if not hmac.compare_digest(expected.encode(), _bytes(given)):
+    # Before the age is looked at, so that nobody learns anything without the secret.
+    if not is_signed([given], [_signature(as_bytes(body), timestamp, secret)]):
         msg = "The signature does not fit. Check the signing secret, and the raw body."
         raise NotFromSlack(msg)
-    _check_age(timestamp, clock())
-
-
-def _check_age(timestamp: str, now: float) -> None:
-    is_number = timestamp.isascii() and timestamp.isdecimal()
-    if not is_number or len(timestamp) > MOST_DIGITS:
-        msg = "The request does not say when it was sent."
-        raise NotFromSlack(msg)
-    age = now - int(timestamp)
-    if abs(age) > WINDOW:
-        msg = f"The request is {age:.0f} s old; more than {WINDOW} s may be a replay."
-        raise NotFromSlack(msg)
+    if reason := why_not_now(timestamp, clock()):
+        raise NotFromSlack(reason)
 
 
 def _signature(body: bytes, timestamp: str, secret: str) -> str:
     if not secret.strip():
         told = "is empty. Set it: it stands in the app's basic information"
         raise SettingsError(Problem("signing secret", told))
-    signed = b"v0:" + _bytes(timestamp) + b":" + body
-    return "v0=" + hmac.new(_bytes(secret), signed, "sha256").hexdigest()
-
-
-def _bytes(text: bytes | str) -> bytes:
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    signed = b"v0:" + as_bytes(timestamp) + b":" + body
+    return "v0=" + hmac.new(as_bytes(secret), signed, "sha256").hexdigest()

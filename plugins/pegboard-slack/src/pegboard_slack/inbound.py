@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pegboard.errors import PegboardError
+from pegboard import signatures
 
 from ._signature import NotFromSlack, sign, verify
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class Unreadable(PegboardError):
+class Unreadable(signatures.Unreadable):
     """The request is not one that Slack sends. Answer with status 400."""
 
 
