@@ -24,6 +24,7 @@ PACKAGES: Mapping[str, str] = {
     "postgresql": "pegboard-sql",
     "sql": "pegboard-sql",
     "slack": "pegboard-slack",
+    "sqs": "pegboard-aws",
     "notion": "pegboard-notion",
     "cerebras": "pegboard-openai",
     "deepinfra": "pegboard-openai",

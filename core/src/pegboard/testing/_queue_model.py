@@ -42,6 +42,7 @@ class QueueMachine(RuleBasedStateMachine):
     """Do the same to a queue and to a dict, and compare every answer."""
 
     max_deliveries: ClassVar[int] = 2
+    counts_exactly: ClassVar[bool] = True
     bodies = count()
 
     def __init__(
@@ -145,6 +146,8 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def counts_agree(self) -> None:
         """Count what there is."""
+        if not self.counts_exactly:
+            return
         now = self.clock()
         late = [kept for kept in self.model.values() if kept.due > now]
         had = len([kept for kept in late if kept.receipt])
