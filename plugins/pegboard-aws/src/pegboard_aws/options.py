@@ -39,3 +39,14 @@ class SecretsManagerOptions(AWSOptions):
     """Put before the name of a secret to get that in the service."""
     ttl: float = Field(300.0, ge=0)
     """Seconds for which a secret is kept before it is asked for again."""
+
+
+class SQSOptions(AWSOptions):
+    """A queue of Amazon SQS."""
+
+    url: str = Field(pattern=r"^https?://[^/?#@\s]+/[^?#\s]*[\w-](\.fifo)?$")
+    """The address of the queue, which also says where it is."""
+    visibility: float = Field(30.0, gt=0, le=43_200)
+    """Seconds for which a message is hidden from others once it is received."""
+    content_deduplication: bool = False
+    """Whether the service drops what has the same body as another in five minutes."""

@@ -1,4 +1,4 @@
-"""What pegboard-aws offers: secrets of AWS Secrets Manager."""
+"""What pegboard-aws offers: queues of SQS and secrets of AWS Secrets Manager."""
 
 from __future__ import annotations
 
@@ -19,5 +19,14 @@ def pegboard_integrations() -> list[IntegrationProvider]:
             install="pegboard-aws",
             env=variables("SECRETS_MANAGER"),
             summary="secrets in AWS Secrets Manager",
+        ),
+        IntegrationProvider(
+            name="sqs",
+            factory="pegboard_aws._queue:SQSQueue",
+            options="pegboard_aws.options:SQSOptions",
+            contracts={"Queue": 1},
+            install="pegboard-aws",
+            env=variables("SQS"),
+            summary="a queue of Amazon SQS",
         ),
     ]
