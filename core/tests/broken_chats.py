@@ -190,6 +190,17 @@ class ClaimsMoreThanItCan(Sound):
         return await super().complete(request)
 
 
+class CannotSeeWhatToolsShow(Sound):
+    caught_by = "test_tool_media_is_taken_or_refused"
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        parts = [part for message in request.messages for part in message.parts]
+        if any(getattr(part, "media", ()) for part in parts):
+            msg = "Tools answer in words."
+            raise InvalidRequest(msg)
+        return await super().complete(request)
+
+
 class CannotTakeBackWhatItFound(Sound):
     caught_by = "test_web_search_is_done_or_refused"
 

@@ -47,6 +47,7 @@ PARTS = (
         "1", "add", {"a": [1, {"$bytes": "x"}], "b": None}, provider_metadata=VENDOR
     ),
     ToolResult("1", "add", "3", is_error=True),
+    ToolResult("1", "look", "", media=(Image(b"\x89PNG"), File("f-1"))),
 )
 
 

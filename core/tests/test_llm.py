@@ -234,7 +234,11 @@ async def test_claimed_parameter_is_sent(capability):
 
 @pytest.mark.parametrize(
     ("part", "capability"),
-    [(Image(b"x"), "images"), (ToolResult("1", "weather", "sunny"), "tools")],
+    [
+        (Image(b"x"), "images"),
+        (ToolResult("1", "weather", "sunny"), "tools"),
+        (ToolResult("1", "weather", "", media=(Image(b"x"),)), "tool_media"),
+    ],
 )
 async def test_unclaimed_part_is_refused(part, capability):
     """A message with a part that the provider cannot take is refused."""

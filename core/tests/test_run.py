@@ -6,6 +6,8 @@ import threading
 import pegboard
 import pytest
 from pegboard import (
+    File,
+    Image,
     LLMProvider,
     Message,
     Options,
@@ -734,3 +736,46 @@ def test_run_within_a_tool_shares_the_timeout():
 
     assert isinstance(error, errors.DeadlineExceeded)
     assert ended == 10
+
+
+# --- pictures ---
+
+PICTURE = Image(b"\x89PNG")
+SEEING = ("tools", "tool_media")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "media"),
+    [
+        (PICTURE, "", (PICTURE,)),
+        ((PICTURE, File(b"%PDF")), "", (PICTURE, File(b"%PDF"))),
+        (["A board.", PICTURE, {"holes": 2}], 'A board.\n{"holes":2}', (PICTURE,)),
+        (["no", "picture"], '["no","picture"]', ()),
+    ],
+)
+async def test_tool_may_answer_with_pictures(answer, words, media):
+    """Alone, several, or among words; a list without any is JSON as ever."""
+
+    def look():
+        """Look at the board."""
+        return answer
+
+    script = Script([call("look")], "I see.", capabilities=SEEING)
+    await llm_of(script).run("Look.", tools=[look])
+
+    assert results(script.requests[1]) == [ToolResult("1", "look", words, media=media)]
+
+
+async def test_picture_for_a_model_that_is_not_shown_any_is_refused():
+    """By name, with the run so far; nothing more is asked."""
+
+    async def look():
+        """Look at the board."""
+        return PICTURE
+
+    script = Script([call("look")], "I see.")
+    with pytest.raises(errors.Unsupported, match=r"look .* tool_media") as caught:
+        await llm_of(script).run("Look.", tools=[look])
+
+    assert len(script.requests) == 1
+    assert caught.value.partial.rounds == 1

@@ -69,7 +69,9 @@ def _part(part: Part) -> Mapping[str, Any]:
             call = {"id": id, "name": name, "arguments": arguments}
             return {"type": "tool_call", **call}
         case ToolResult(call_id, _, content):
-            return {"type": "tool_call_response", "id": call_id, "response": content}
+            shown = {"media": [*map(_part, part.media)]} if part.media else {}
+            told = {"id": call_id, "response": content, **shown}
+            return {"type": "tool_call_response", **told}
         case Image(source, media_type):
             return _medium("image", source, media_type)
         case File(source, media_type):

@@ -28,7 +28,9 @@ KINDS: Mapping[str, type[Any]] = {
     "tool_call": ToolCall,
     "tool_result": ToolResult,
 }
-NAMES = {kind: name for name, kind in KINDS.items()}
+INNER: Mapping[str, type[Any]] = {**KINDS, "source": Source}
+"""What else stands within parts."""
+NAMES = {kind: name for name, kind in INNER.items()}
 
 
 def packed(message: Message) -> dict[str, Any]:
@@ -54,14 +56,14 @@ def unpacked(kept: Any) -> Message:
         raise InvalidReply(msg) from error
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: Part | Source) -> dict[str, Any]:
     values = {field.name: _value(getattr(part, field.name)) for field in fields(part)}
     return {"type": NAMES[type(part)], **values}
 
 
 def _unpacked_part(kept: Mapping[str, Any]) -> Part:
     values = {name: _unpacked_value(value) for name, value in kept.items()}
-    part: Part = KINDS[values.pop("type")](**values)
+    part: Part = INNER[values.pop("type")](**values)
     return part
 
 
@@ -69,8 +71,8 @@ def _value(value: Any) -> Any:
     """Return *value* as JSON; what JSON lacks is an object with one name of ours."""
     if isinstance(value, bytes):
         return {"$bytes": b64encode(value).decode()}
-    if isinstance(value, Source):
-        return {"$source": [value.url, value.title, value.quote]}
+    if type(value) in NAMES:
+        return {"$part": _part(value)}
     if isinstance(value, tuple):
         return {"$tuple": [_value(one) for one in value]}
     if isinstance(value, list):
@@ -89,8 +91,8 @@ def _unpacked_value(value: Any) -> Any:
         return value
     if "$bytes" in value:
         return b64decode(value["$bytes"])
-    if "$source" in value:
-        return Source(*value["$source"])
+    if "$part" in value:
+        return _unpacked_part(value["$part"])
     if "$tuple" in value:
         return tuple(_unpacked_value(one) for one in value["$tuple"])
     values = value.get("$object", value)

@@ -174,6 +174,8 @@ def needs_of(request: ChatRequest) -> Iterable[tuple[str, str]]:
     ):
         if any(isinstance(part, kind) for part in parts):
             yield capability, capability
+    if any(isinstance(part, ToolResult) and part.media for part in parts):
+        yield "tool_media", "tool_media"
 
 
 def _asks(value: object) -> bool:

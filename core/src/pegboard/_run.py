@@ -220,6 +220,7 @@ async def looped(  # noqa: PLR0913 - what a run is made of
         activities=activities,
         secrets=model.secrets,
         tell=tell,
+        takes_media="tool_media" in model.capabilities,
     )
     loop = Loop(
         request,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._log import logger_of
 from ._suggest import suggest
-from .contracts.chat import ToolResult
-from .errors import InvalidRequest, RunStopped, hide
+from .contracts.chat import File, Image, ToolResult
+from .errors import InvalidRequest, RunStopped, Unsupported, hide
 from .tools import bound
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ToolUse:
 class Toolbox:
     """Tools by name. Use it within ``with``, which ends its threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the tools of a run need
         self,
         tools: Iterable[Tool],
         *,
@@ -46,6 +46,7 @@ class Toolbox:
         activities: Activities,
         secrets: Callable[[], Iterable[str]],
         tell: Callable[[ToolUse], None],
+        takes_media: bool = False,
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._slots = asyncio.Semaphore(parallel)
@@ -53,6 +54,7 @@ class Toolbox:
         self._activities = activities
         self._secrets = secrets
         self._tell = tell
+        self._takes_media = takes_media
 
     async def use(self, calls: Sequence[ToolCall]) -> list[ToolUse]:
         """
@@ -60,6 +62,7 @@ class Toolbox:
 
         Raises:
             RunStopped: A tool wants that; the others are cancelled.
+            Unsupported: A tool answered what the model cannot be shown.
 
         """
         return await together([self._use(call) for call in calls])
@@ -77,14 +80,18 @@ class Toolbox:
             clock = asyncio.get_running_loop().time
             started = clock()
             error: Exception | None = None
+            media: tuple[Image | File, ...] = ()
             try:
                 with self._activities.tool(call):
-                    text = _told(await self._outcome(call))
+                    text, media = _told(await self._outcome(call))
             except RunStopped:
                 raise
             except Exception as failure:  # noqa: BLE001 - tools are foreign code
                 error, text = failure, self._reason(call, failure)
-            result = ToolResult(call.id, call.name, text, is_error=error is not None)
+            self._check_media(call, media)
+            result = ToolResult(
+                call.id, call.name, text, is_error=error is not None, media=media
+            )
             use = ToolUse(call, result, clock() - started, error)
             self._tell(use)
             return use
@@ -98,6 +105,14 @@ class Toolbox:
         outcome = await loop.run_in_executor(self._threads, context.run, _called, work)
         # A decorator may hide that a function is async.
         return await outcome if inspect.isawaitable(outcome) else outcome
+
+    def _check_media(self, call: ToolCall, media: tuple[Image | File, ...]) -> None:
+        if media and not self._takes_media:
+            msg = (
+                f"{call.name} answered with a picture or a document, and the model "
+                "does not support tool_media. Answer with words, or use another model."
+            )
+            raise Unsupported(msg, request_sent="no")
 
     def _tool(self, name: str) -> Tool:
         if name in self._tools:
@@ -142,7 +157,18 @@ def _called(work: Callable[[], Any]) -> Any:
         raise RuntimeError(msg) from error
 
 
-def _told(outcome: Any) -> str:
+def _told(outcome: Any) -> tuple[str, tuple[Image | File, ...]]:
+    """Return *outcome* as words, and the pictures and documents that are in it."""
+    several = isinstance(outcome, list | tuple)
+    parts = outcome if several else (outcome,)
+    media = tuple(part for part in parts if isinstance(part, Image | File))
+    if not media:
+        return _words(outcome), ()
+    words = (part for part in parts if not isinstance(part, Image | File))
+    return "\n".join(map(_words, words)), media
+
+
+def _words(outcome: Any) -> str:
     """Return *outcome* as the model reads it: text as it is, all else as JSON."""
     if isinstance(outcome, str):
         return outcome

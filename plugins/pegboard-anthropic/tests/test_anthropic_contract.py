@@ -66,6 +66,10 @@ class TestLlamaCpp(
     async def test_images_are_taken_or_refused(self) -> None:
         """See the reason."""
 
+    @no_images
+    async def test_tool_media_is_taken_or_refused(self) -> None:
+        """See the reason."""
+
     @no_format
     async def test_json_schema_is_kept_or_refused(self) -> None:
         """See the reason."""

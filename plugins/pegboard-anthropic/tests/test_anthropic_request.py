@@ -382,3 +382,44 @@ def test_values_that_are_no_json_are_refused(value: object) -> None:
         encoded({"a": value})
 
     assert caught.value.request_sent == "no"
+
+
+def test_tools_may_answer_with_pictures() -> None:
+    """Behind their words, if there are any."""
+    shown = {"type": "base64", "media_type": "image/png", "data": "YWJj"}
+    picture = {"type": "image", "source": shown}
+    call = ToolCall("c1", "look", {})
+    found = [
+        body(
+            Message("assistant", (call,)),
+            Message("tool", (ToolResult("c1", "look", words, media=(Image(b"abc"),)),)),
+        )["messages"][-1]["content"][0]["content"]
+        for words in ("A board.", "")
+    ]
+
+    assert found == [[{"type": "text", "text": "A board."}, picture], [picture]]
+
+
+def test_files_that_were_uploaded_go_by_their_id() -> None:
+    """Whatever their type."""
+    source = {"type": "file", "file_id": "file_011CPegs"}
+
+    assert blocks(Image("file_011CPegs"), File("file_011CPegs", "text/csv")) == [
+        {"type": "image", "source": source},
+        {"type": "document", "title": "document", "source": source},
+    ]
+
+
+OPEN = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+def test_calls_are_held_to_schemas_where_that_can_be() -> None:
+    """If the settings ask for it; a schema that cannot be guaranteed stays as it is."""
+    place = {"type": "object", "properties": {"at": {"type": "string"}}}
+    tools = (Tool("look", "", place), Tool("tell", "", OPEN))
+    held, free = body(tools=tools, strict_tools=True)["tools"]
+
+    assert held["strict"] is True
+    assert held["input_schema"]["additionalProperties"] is False
+    assert free == {"name": "tell", "input_schema": OPEN}
+    assert not any("strict" in tool for tool in body(tools=tools)["tools"])

@@ -12,6 +12,7 @@ from pegboard import (
     File,
     Image,
     Message,
+    Pegboard,
     Reasoning,
     Text,
     Tool,
@@ -330,3 +331,30 @@ def test_calls_of_our_own_are_not_marked() -> None:
     sent = parts(signed, CALL, model="gemini-3-pro")
 
     assert [part.get("thoughtSignature") for part in sent] == ["Y2FsbA==", None]
+
+
+def test_functions_may_answer_with_pictures() -> None:
+    """As bytes or by address, within the answer."""
+    media = (Image(b"abc"), File("gs://b/a.pdf"))
+    result = ToolResult("call-1", "weather", "So.", media=media)
+    (sent,) = parts(result, role="tool")
+
+    assert sent["functionResponse"] == {
+        "name": "weather",
+        "response": {"output": "So."},
+        "parts": [
+            {"inlineData": {"mimeType": "image/png", "data": "YWJj"}},
+            {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/a.pdf"}},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "is_claimed"), [("gemini-3-flash", True), ("gemini-2.5-pro", False)]
+)
+def test_models_that_see_what_functions_show(model: str, is_claimed: object) -> None:
+    """Newer ones do."""
+    section = {"provider": "gemini", "model": model, "api_key": "k"}
+    board = Pegboard.isolated({"llm": {"default": section}})
+
+    assert ("tool_media" in board.llm().capabilities) == is_claimed

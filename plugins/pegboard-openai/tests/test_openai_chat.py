@@ -281,3 +281,12 @@ def test_told_cost_is_kept_where_it_is_in_dollars(make: Make) -> None:
     assert make("openrouter").reply(told).usage.cost == 0.00078
     assert make("openrouter").reply(answer).usage.cost is None
     assert make("groq").reply(told).usage.cost is None
+
+
+def test_file_that_was_uploaded_goes_by_its_id(make: Make) -> None:
+    """The API takes no other address of one."""
+    message = Message("user", (File("file-2"),))
+
+    assert make().body(ask(message))["messages"][0]["content"] == [
+        {"type": "file", "file": {"file_id": "file-2"}}
+    ]

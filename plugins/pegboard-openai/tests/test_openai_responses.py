@@ -313,3 +313,30 @@ def test_reply_that_is_not_there_yet_is_an_error(make: Make) -> None:
     """Nobody comes back for it."""
     with pytest.raises(InvalidReply, match="queued"):
         make().reply(wire.response(status="queued"))
+
+
+def test_tools_may_answer_with_pictures(make: Make) -> None:
+    """And documents, behind their words, if there are any."""
+    media = (Image(b"abc"), File("file-7"))
+    shown = [
+        {"type": "input_image", "image_url": "data:image/png;base64,YWJj"},
+        {"type": "input_file", "file_id": "file-7"},
+    ]
+    outputs = [
+        make().body(
+            ask(Message("tool", (ToolResult("c1", "look", words, media=media),)))
+        )["input"][0]["output"]
+        for words in ("So.", "")
+    ]
+
+    assert outputs == [[{"type": "input_text", "text": "So."}, *shown], shown]
+
+
+def test_files_that_were_uploaded_go_by_their_id(make: Make) -> None:
+    """Pictures and documents alike."""
+    message = Message("user", (Image("file-1"), File("file-2")))
+
+    assert make().body(ask(message))["input"][0]["content"] == [
+        {"type": "input_image", "file_id": "file-1"},
+        {"type": "input_file", "file_id": "file-2"},
+    ]

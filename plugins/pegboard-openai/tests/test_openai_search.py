@@ -1,4 +1,4 @@
-"""Searches of the web: what is asked, what was found, and what goes back."""
+"""Searches of the web, and pictures that tools answer with: who has them, and how."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ WORDS = Text("Of wood.", sources=(Source(PAGE, "A page"),))
 TOOL = Tool("look", "Look.", {"type": "object", "properties": {}})
 
 
-def claims(service: str, **section: object) -> bool:
-    """Return whether a model of *service* claims to search the web."""
+def claims(service: str, capability: str = "web_search", **section: object) -> bool:
+    """Return whether a model of *service* claims *capability*."""
     place = {"endpoint": "http://127.0.0.1:1"} if service == "azure" else {}
     given = {"provider": service, "model": "m", "api_key": "k", **place, **section}
     board = Pegboard.isolated({"llm": {"default": given}})
-    return "web_search" in board.llm().capabilities
+    return capability in board.llm().capabilities
 
 
 @pytest.mark.parametrize(
@@ -184,3 +184,19 @@ async def test_chat_of_a_service_that_searches(
     assert server.requests[0].json["tools"] == [{"type": "openrouter:web_search"}]
     assert reply.parts == (Text("Of wood.", sources=(Source(PAGE, "", "Wood."),)),)
     assert stream.reply.parts == reply.parts
+
+
+@pytest.mark.parametrize(
+    ("service", "api", "is_claimed"),
+    [
+        ("openai", "responses", True),
+        ("azure", "responses", True),
+        ("openai", "chat", False),
+        ("xai", "responses", False),
+    ],
+)
+def test_services_whose_models_see_what_tools_show(
+    service: str, api: str, is_claimed: object
+) -> None:
+    """The chat API takes words alone."""
+    assert claims(service, api=api, capability="tool_media") == is_claimed

@@ -24,6 +24,7 @@ Capability = Literal[
     "files",
     "image_editing",
     "web_search",
+    "tool_media",
 ]
 """What a model may claim beyond text and ``max_tokens``."""
 
@@ -53,7 +54,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture, as bytes or as an address that the service can fetch."""
+    """A picture, as bytes, or as an address or id that the service knows."""
 
     source: bytes | str
     media_type: str = "image/png"
@@ -61,7 +62,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A document, as bytes or as an address that the service can fetch."""
+    """A document, as bytes, or as an address or id that the service knows."""
 
     source: bytes | str
     media_type: str = "application/pdf"
@@ -94,6 +95,8 @@ class ToolResult:
     name: str
     content: str
     is_error: bool = False
+    media: tuple[Image | File, ...] = ()
+    """Pictures and documents that it answered with, beside words."""
 
 
 Part = Text | Image | File | Reasoning | ToolCall | ToolResult

@@ -246,6 +246,21 @@ class ChatModelContract(_Kit):
 
         assert reply.text or reply.tool_calls
 
+    async def test_tool_media_is_taken_or_refused(self, llm: LLM) -> None:
+        """Claimed, a tool may answer with a picture; not claimed, nothing is sent."""
+        call = ToolCall("call-1", TOOL.name, {"answer": "fire", "certain": True})
+        shown = ToolResult(call.id, call.name, "It looks so.", media=(Image(PICTURE),))
+        turns = [
+            Message.of("user", QUESTION),
+            Message("assistant", (call,)),
+            Message("tool", (shown,)),
+        ]
+        if await _is_refused(llm, "tool_media", turns):
+            return
+        reply = await self.ask(llm, turns, tools=[TOOL])
+
+        assert reply.text or reply.tool_calls
+
     async def test_images_are_taken_or_refused(self, llm: LLM) -> None:
         """Claimed, a picture is taken; not claimed, nothing is sent."""
         prompt = Message("user", (Text("What colour is this?"), Image(PICTURE)))

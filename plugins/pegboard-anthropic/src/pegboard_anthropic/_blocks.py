@@ -42,7 +42,7 @@ def _file(part: File) -> Block:
         words = part.source.decode(errors="replace")
         source = {"type": "text", "media_type": "text/plain", "data": words}
         return {**document, "source": source}
-    if part.media_type == "application/pdf":
+    if part.media_type == "application/pdf" or _is_id(part):
         return {**document, "source": _source(part)}
     msg = (
         f"The API takes no file of the type {part.media_type!r}. "
@@ -51,7 +51,14 @@ def _file(part: File) -> Block:
     raise Unsupported(msg)
 
 
+def _is_id(part: Image | File) -> bool:
+    """Return whether *part* is named by the id of what was uploaded before."""
+    return isinstance(part.source, str) and not NOT_IN_IDS.search(part.source)
+
+
 def _source(part: Image | File) -> Block:
+    if _is_id(part):
+        return {"type": "file", "file_id": part.source}
     if isinstance(part.source, str):
         return {"type": "url", "url": part.source}
     text = b64encode(part.source).decode()
@@ -72,7 +79,15 @@ def _call(part: ToolCall) -> Block:
 def _result(part: ToolResult) -> Block:
     result = {"type": "tool_result", "tool_use_id": _call_id(part.call_id)}
     failed = {"is_error": True} if part.is_error else {}
-    return {**result, "content": part.content, **failed}
+    return {**result, "content": _answer(part), **failed}
+
+
+def _answer(part: ToolResult) -> str | list[Block]:
+    """Return words as they are, which is shorter, unless there is more to show."""
+    if not part.media:
+        return part.content
+    words = [{"type": "text", "text": part.content}] if part.content else []
+    return [*words, *blocks_of(part.media)]
 
 
 def _call_id(name: str) -> str:

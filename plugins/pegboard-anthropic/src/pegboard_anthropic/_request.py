@@ -26,7 +26,7 @@ CHOICES: Mapping[str, Block] = {
     "required": {"type": "any"},
     "none": {"type": "none"},
 }
-SEARCH: tuple[Block, ...] = ({"type": "web_search_20250305", "name": "web_search"},)
+SEARCH: Block = {"type": "web_search_20250305", "name": "web_search"}
 """The tool that searches the web; later ones run code, too, and are not for all."""
 ONLY_JSON = (
     "Answer with one JSON value that fits this JSON Schema, and with nothing else: "
@@ -50,7 +50,7 @@ def body_of(request: ChatRequest, options: AnthropicOptions) -> dict[str, Any]:
         system=[*_system(request.messages)],
         messages=_turns(request.messages),
         stop_sequences=list(request.stop),
-        tools=[*map(_tool, request.tools), *(SEARCH if request.web_search else ())],
+        tools=[*_tools(request, options)],
         tool_choice=_tool_choice(request),
         **_sampling(request, options),
     )
@@ -118,9 +118,20 @@ def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
     return turns
 
 
-def _tool(tool: Tool) -> Block:
+def _tools(request: ChatRequest, options: AnthropicOptions) -> Iterator[Block]:
+    for tool in request.tools:
+        strict = fitted(tool.parameters) if options.strict_tools else None
+        yield _tool(tool, strict)
+    if request.web_search:
+        yield SEARCH
+
+
+def _tool(tool: Tool, strict: Mapping[str, Any] | None) -> Block:
     described = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, "input_schema": tool.parameters}
+    named = {"name": tool.name, **described}
+    if strict is None:
+        return {**named, "input_schema": tool.parameters}
+    return {**named, "input_schema": strict, "strict": True}
 
 
 def _tool_choice(request: ChatRequest) -> Block | None:

@@ -21,6 +21,8 @@ class AnthropicOptions(Options):
     """Most tokens of a reply, thoughts included, where a call does not say."""
     cache: Literal["off", "5m", "1h"] = "off"
     """How long the service keeps what it has read of a conversation."""
+    strict_tools: bool = False
+    """Whether calls fit the schemas of tools for sure, as far as the service can."""
     thinking_display: Literal["summarized", "omitted"] | None = None
     """Whether thoughts are shown. None leaves it to the model."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)

@@ -20,7 +20,10 @@ CONTRACTS = (
     "TokenCounter",
 )
 ALWAYS = frozenset(
-    {"files", "images", "json_schema", "reasoning_effort", "stop", "tools"}
+    {
+        *("files", "images", "json_schema"),
+        *("reasoning_effort", "stop", "tool_media", "tools"),
+    }
 )
 SAMPLING = frozenset({"temperature", "top_p"})
 SEARCH = frozenset({"web_search"})

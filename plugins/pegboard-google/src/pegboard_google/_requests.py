@@ -161,6 +161,7 @@ def _result(result: ToolResult, ids: Container[str]) -> Json:
         id=result.call_id if result.call_id in ids else None,
         name=result.name,
         response={"error" if result.is_error else "output": result.content},
+        parts=[*map(media, result.media)] or None,
     )
 
 

@@ -28,6 +28,8 @@ class Thinking:
     """Whether it refuses calls without a signature."""
     combines: bool = False
     """Whether it takes a search of the web beside functions and schemas."""
+    sees_results: bool = False
+    """Whether it takes pictures and documents that functions answer with."""
 
 
 # The first that fits is meant. Budgets are tokens; 0 is not to think at all.
@@ -47,6 +49,7 @@ FAMILIES = (
         efforts={"minimal": "MINIMAL", **LEVELS, "xhigh": "XHIGH"},
         signs_calls=True,
         combines=True,
+        sees_results=True,
     ),
 )
 NONE = Thinking(prefix="", efforts={})
@@ -57,7 +60,8 @@ def capabilities_of(model: str) -> frozenset[str]:
     thinks = {"reasoning_effort"} if thinking_of(model).efforts else set()
     edits = {"image_editing"} if "-image" in model else set()
     searches = {"web_search"} if kind_of(model) in {"chat", "unknown"} else set()
-    return ALWAYS | thinks | edits | searches
+    sees = {"tool_media"} if thinking_of(model).sees_results else set()
+    return ALWAYS | thinks | edits | searches | sees
 
 
 def kind_of(model: str) -> str:

@@ -25,6 +25,7 @@ from ._convert import (
     CACHE_BREAKPOINT,
     address_of,
     cache_fields,
+    is_id,
     is_strict,
     kept,
     result_text,
@@ -132,6 +133,8 @@ class ChatApi:
 
 
 def _content_part(part: Image | File) -> dict[str, Any]:
+    if is_id(part) and isinstance(part, File):
+        return {"type": "file", "file": {"file_id": part.source}}
     if isinstance(part, Image):
         return {"type": "image_url", "image_url": {"url": address_of(part)}}
     if isinstance(part.source, str):

@@ -76,6 +76,11 @@ def address_of(part: Image | File) -> str:
     return f"data:{part.media_type};base64,{b64encode(part.source).decode()}"
 
 
+def is_id(part: Image | File) -> bool:
+    """Return whether *part* is named by the id of what was uploaded before."""
+    return isinstance(part.source, str) and ":" not in part.source
+
+
 def sources_of(annotations: Iterable[Mapping[str, Any]] | None) -> tuple[Source, ...]:
     """Return the pages of the web that *annotations* of a text cite, each once."""
     told = (one for one in annotations or () if one["type"] == "url_citation")

@@ -24,6 +24,7 @@ from ._convert import (
     CACHE_BREAKPOINT,
     address_of,
     cache_fields,
+    is_id,
     is_strict,
     kept,
     result_text,
@@ -124,7 +125,7 @@ class ResponsesApi:
             yield {
                 "type": "function_call_output",
                 "call_id": part.call_id,
-                "output": result_text(part),
+                "output": _output(part),
             }
         elif isinstance(part, Reasoning):
             item = part.provider_metadata.get(self._service.name, {}).get("item", {})
@@ -139,6 +140,15 @@ class ResponsesApi:
         return {"type": kind, "text": part.text, **kept((CACHE_BREAKPOINT,), own)}
 
 
+def _output(result: ToolResult) -> str | list[dict[str, Any]]:
+    """Return words as they are, unless there is more to show."""
+    words = result_text(result)
+    if not result.media:
+        return words
+    said = [{"type": "input_text", "text": words}] if words else []
+    return [*said, *map(_attachment, result.media)]
+
+
 def _is_whole(item: Item) -> bool:
     """Return whether the service knows *item* again that it has not stored."""
     is_thought = item["type"] == "reasoning"
@@ -146,6 +156,9 @@ def _is_whole(item: Item) -> bool:
 
 
 def _attachment(part: Image | File) -> dict[str, Any]:
+    kind = "input_image" if isinstance(part, Image) else "input_file"
+    if is_id(part):
+        return {"type": kind, "file_id": part.source}
     if isinstance(part, Image):
         return {"type": "input_image", "image_url": address_of(part)}
     if isinstance(part.source, str):

@@ -72,8 +72,10 @@ def _defaults(service: Service) -> dict[str, Any]:
 def _capabilities(service: Service, options: ModelOptions) -> frozenset[str]:
     missing = NOT_IN_RESPONSES if options.api == "responses" else frozenset()
     searches = {"web_search"} if options.api in service.searches else frozenset()
+    sees = service.sees_results and options.api == "responses"
+    shown = {"tool_media"} if sees else frozenset()
     profile = profile_of(options.known_model, service.profiles)
-    return (service.capabilities | searches) - missing - profile.lacks
+    return (service.capabilities | searches | shown) - missing - profile.lacks
 
 
 def _make_model(

@@ -55,6 +55,8 @@ class Service:
     """What it calls the length of a vector."""
     has_base64: bool = False
     """Whether it sends vectors as base64 when it is asked to."""
+    sees_results: bool = False
+    """Whether tools may answer with pictures and documents in the Responses API."""
     searches: Mapping[str, str] = field(default_factory=dict)
     """By API, the type of its tool that searches the web."""
     cost: str | None = None
@@ -77,6 +79,7 @@ OPENAI = Service(
     embedded_bytes=300_000,
     has_base64=True,
     searches={"responses": "web_search"},
+    sees_results=True,
 )
 AZURE = Service(
     name="azure",
@@ -93,6 +96,7 @@ AZURE = Service(
     embedded_bytes=300_000,
     has_base64=True,
     searches={"responses": "web_search"},
+    sees_results=True,
     batch_prefix="",
 )
 
