@@ -1129,8 +1129,13 @@ class SharedQueueContract(PersistentQueueContract):
     messages = 300
     kills = 6
 
+    @pytest.fixture
+    def patient(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of other processes, for which nothing ever is dead."""
+        return {**settings, "max_deliveries": 1000}
+
     async def test_killed_consumers_lose_nothing(
-        self, make_board: MakeBoard, settings: dict[str, Any]
+        self, make_board: MakeBoard, patient: dict[str, Any]
     ) -> None:
         """
         What they had is done by others, and what was acknowledged is never done again.
@@ -1138,7 +1143,7 @@ class SharedQueueContract(PersistentQueueContract):
         They are killed as nothing can prevent, in the middle of their work; some of it
         fails besides.
         """
-        consumers = Consumers({**settings, "max_deliveries": 1000})
+        consumers = Consumers(patient)
         async with make_board(max_deliveries=1000) as board:
             queue: Queue = board.integration("kit", Queue)
             await queue.publish_many(
