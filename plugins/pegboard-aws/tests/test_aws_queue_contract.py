@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 import hypothesis
 import pytest
@@ -9,7 +9,7 @@ from pegboard.testing.clock import RealClock
 from pegboard.testing.queue import (
     EXAMPLES,
     GroupedQueueContract,
-    PersistentQueueContract,
+    SharedQueueContract,
 )
 
 FEW = hypothesis.settings(EXAMPLES, max_examples=10)
@@ -30,20 +30,17 @@ def clock():
     return RealClock()
 
 
-def board_maker(settings, make_queue):
-    """Return a function that opens one queue, which is made with its redrive policy."""
-    places = {}
+def board_maker(settings, place):
+    """Return a function that opens the queue at the *place* for so many deliveries."""
 
     def make_board(*, max_deliveries=5, **changes):
-        if max_deliveries not in places:
-            places[max_deliveries] = make_queue(max_deliveries)
-        kit = {**settings, "url": places[max_deliveries], **changes}
+        kit = {**settings, "url": place(max_deliveries), **changes}
         return Pegboard.isolated({"integrations": {"kit": kit}})
 
     return make_board
 
 
-class TestStandard(PersistentQueueContract):
+class TestStandard(SharedQueueContract):
     against = "ministack"
     examples = FEW
     counts_exactly = False
@@ -54,15 +51,25 @@ class TestStandard(PersistentQueueContract):
         return settings
 
     @pytest.fixture
+    def place(self, make_queue):
+        """Return the address of the queue that gives up after so many deliveries."""
+        dead = make_queue()
+        return cache(lambda most: make_queue(dead_letters=(dead, most)))
+
+    @pytest.fixture
+    def patient(self, settings, place):
+        """Return the settings of other processes."""
+        return {**settings, "url": place(1000)}
+
+    @pytest.fixture
     def clock(self, clock):
         """Return the real clock."""
         return clock
 
     @pytest.fixture
-    def make_board(self, settings, make_queue):
+    def make_board(self, settings, place):
         """Return a function that makes a board."""
-        dead = make_queue()
-        return board_maker(settings, lambda most: make_queue(dead_letters=(dead, most)))
+        return board_maker(settings, place)
 
     @pytest.mark.xfail(reason=COUNTED, run=False)
     async def test_count_sees_what_was_given_back(self):
@@ -92,7 +99,8 @@ class TestGroups(GroupedQueueContract):
         """Return a function that makes a board."""
         dead = make_queue(fifo=True)
         make = partial(make_queue, fifo=True)
-        return board_maker(settings, lambda most: make(dead_letters=(dead, most)))
+        place = cache(lambda most: make(dead_letters=(dead, most)))
+        return board_maker(settings, place)
 
     @pytest.mark.xfail(reason=COUNTED, run=False)
     async def test_count_sees_what_was_given_back(self):
