@@ -56,7 +56,7 @@ def answered(error: CallError) -> Mapping[str, Any]:
 
 
 def given_up(error: CallError) -> Exception:
-    """Return why a transaction was given up, for *error* that it was."""
+    """Return why a transaction was given up, or *error* itself if it does not say."""
     told = [
         (reason.get("Code", "None"), reason.get("Message", ""))
         for reason in answered(error).get("CancellationReasons", ())

@@ -63,7 +63,7 @@ def _place_before(search: Search, index: IndexedField) -> Iterator[str]:
     value, key = search.after
     if search.order_by == index:
         yield f"{sortable(value)}{SEPARATOR}{key}"
-    for condition in search.conditions:
+    for condition in search.conditions if search.order_by is None else ():
         if condition.operator == "=" and condition.index == index:
             yield f"{sortable(condition.value)}{SEPARATOR}{key}"
 

@@ -11,7 +11,7 @@ from pegboard.contracts.key_value import new_version
 from ._document_item import Held, Home
 from ._errors import NotMetError
 from ._item import Item, text, upper
-from ._table import Condition
+from ._requests import Condition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -46,7 +46,7 @@ def number(value: float) -> Value:
 
 def body_of(json: str) -> Value:
     """Return the JSON text *json*, as a number where that can be counted."""
-    if len(json) <= WHOLE_DIGITS and json.lstrip("-").isdecimal():
+    if len(json) <= WHOLE_DIGITS and json.removeprefix("-").isdecimal():
         whole = int(json)
         # Only what reads the same again: -0 does not.
         if LOWEST_SUM <= whole <= HIGHEST_SUM and str(whole) == json:

@@ -42,7 +42,8 @@ from ._item import (
     text,
     upper,
 )
-from ._table import Condition, Table
+from ._requests import Condition, Requests
+from ._table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,18 +76,19 @@ class DynamoKeyValue:
         self._address = context.address
         self._clock = context.clock
         self._ttl = options.ttl
-        self._table = Table(options, context)
+        self._requests = Requests(options, context)
+        self._table = Table(self._requests)
         self._partition = f"{quote(options.prefix, '')}/values"
         documents = DynamoDocuments(self._table, options.prefix, context.address)
         self.parts = {"DocumentStore": documents}
 
     async def ping(self) -> str | None:
         """Read from the table."""
-        return await self._table.ping()
+        return await self._requests.ping()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._table.aclose()
+        await self._requests.aclose()
 
     async def get(self, key: str, default: Any = None) -> Any:
         """Return the value of *key*, or *default* if there is none."""
