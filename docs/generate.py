@@ -258,6 +258,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "abilities": lambda: table(*proofs.of_abilities()),
     "capabilities": lambda: table(*proofs.of_capabilities()),
     "services": lambda: table(*proofs.of_services()),
+    "faults": lambda: table(*proofs.of_faults()),
     "left-out": lambda: table(*proofs.left_out()),
 }
 

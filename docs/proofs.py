@@ -17,11 +17,11 @@ from typing import Any, get_args
 
 from pegboard import Capability
 from pegboard._plugins.registry import Offer, Registry
-from pegboard.testing import abilities, chat
+from pegboard.testing import abilities, chat, faults
 from pegboard.testing._model_kit import Against, ModelKit
 
 TESTS = sorted(Path(__file__).parents[1].glob("plugins/*/tests/test_*.py"))
-KITS = {chat.__name__, abilities.__name__}
+KITS = {chat.__name__, abilities.__name__, faults.__name__}
 SENT = "sent"
 """No server that runs here answers to it under the provider's name."""
 ANY = {"model": "any"}
@@ -62,6 +62,11 @@ class Kit:
             for mark in getattr(getattr(self.tests, name), "pytestmark", ())
             if mark.name == "xfail"
         }
+
+    @property
+    def is_of_faults(self) -> bool:
+        """Whether it is about what a service does wrong."""
+        return issubclass(self.tests, faults.FaultyServiceContract)
 
     def test_of(self, capability: str) -> set[str]:
         """Return the test of *capability*, if it has one."""
@@ -173,6 +178,28 @@ def of_services() -> Table:
         if not row.kits
     )
     return "service | can do | requests may ask for", lines
+
+
+def of_faults() -> Table:
+    """Return which faults of its service each provider was tested with."""
+    kits = {row.name: [kit for kit in row.kits if kit.is_of_faults] for row in rows()}
+    tested = {name: found for name, found in kits.items() if found}
+    header = " | ".join(["", *(f"`{name}`" for name in tested)])
+    tests = [name for name in vars(faults.FaultyServiceContract) if _is_test(name)]
+    lines = (
+        [_words(test), *(_how_often(test, found) for found in tested.values())]
+        for test in tests
+    )
+    return header, lines
+
+
+def _is_test(name: str) -> bool:
+    return name.startswith("test_")
+
+
+def _how_often(test: str, kits: Iterable[Kit]) -> str:
+    """Return whether all of *kits* have the *test*."""
+    return "-" if any(test in kit.left_out for kit in kits) else "tested"
 
 
 def left_out() -> Table:

@@ -39,6 +39,20 @@ def test_test_that_is_left_out_proves_nothing(proofs):
     assert replace(anthropic, kits=real).cells["tools"] == "sent"
 
 
+def test_faults_that_are_left_out_are_not_called_tested(proofs):
+    """Each provider of a service over HTTP has a kit of faults, and what it proves."""
+    header, lines = proofs.of_faults()
+    _, *cells = next(iter(lines))
+    (anthropic,) = (row for row in proofs.rows() if row.name == "anthropic")
+    (kit,) = (kit for kit in anthropic.kits if kit.is_of_faults)
+
+    assert header.count("|") == len(cells) == 4
+    assert {*cells} == {"tested"}
+    assert proofs._how_often("test_x", [kit]) == "tested"
+    kit.left_out["test_x"] = "a reason"
+    assert proofs._how_often("test_x", [kit]) == "-"
+
+
 def test_every_kit_says_what_it_is_of(proofs):
     """Otherwise it would be missing from the page without anybody noticing."""
     kits = [kit for path in proofs.TESTS for kit in proofs.kits_in(path)]

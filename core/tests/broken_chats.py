@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from opentelemetry import trace
 from pegboard import (
     Finished,
     LLMProvider,
@@ -188,6 +189,30 @@ class ClaimsMoreThanItCan(Sound):
             msg = "This model is blind."
             raise Unsupported(msg)
         return await super().complete(request)
+
+
+class WritesArgumentsOfItsOwn(Sound):
+    caught_by = "test_a_run_uses_tools_or_refuses_them"
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        reply = await super().complete(request)
+        return replace(
+            reply,
+            parts=tuple(
+                replace(part, arguments={"answer": "both", "certain": "very"})
+                if isinstance(part, ToolCall)
+                else part
+                for part in reply.parts
+            ),
+        )
+
+
+class TracesItself(Sound):
+    caught_by = "test_nobody_else_traces_calls"
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        with trace.get_tracer("an-sdk").start_as_current_span("chat"):
+            return await super().complete(request)
 
 
 class CannotSeeWhatToolsShow(Sound):

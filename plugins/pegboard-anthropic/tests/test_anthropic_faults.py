@@ -14,6 +14,7 @@ class TestFaults(FaultyServiceContract):
     """Every fault, through the SDK."""
 
     against = "documentation"
+    instance = {"provider": "anthropic", "model": "claude-opus-5-5"}
     whole = Scripted.json(wire.message(wire.text("Hello.")))
     stream = Scripted.events(*wire.message_stream("Hel", "lo."))
 
@@ -25,8 +26,7 @@ class TestFaults(FaultyServiceContract):
     def settings(self, server: FaultServer) -> dict[str, Any]:
         """Return the settings of a model at the server."""
         return {
-            "provider": "anthropic",
-            "model": "claude-opus-5-5",
+            **self.instance,
             "base_url": server.url,
             "api_key": "k-1",
         }

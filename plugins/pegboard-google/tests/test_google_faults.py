@@ -14,6 +14,7 @@ class TestFaults(FaultyServiceContract):
     """Every fault, through the SDK."""
 
     against = "documentation"
+    instance = {"provider": "gemini", "model": "gemini-3-flash"}
     whole = Scripted.json(wire.response(wire.text("Hello.")))
     stream = Scripted.events(*wire.content_stream("Hel", "lo."))
 
@@ -25,8 +26,7 @@ class TestFaults(FaultyServiceContract):
     def settings(self, server: FaultServer) -> dict[str, Any]:
         """Return the settings of a model at the server."""
         return {
-            "provider": "gemini",
-            "model": "gemini-3-flash",
+            **self.instance,
             "base_url": server.url,
             "api_key": "k-1",
         }

@@ -101,6 +101,10 @@ class TestSmallModel(WithProxy, ChatModelContract, StreamingChatContract):
         """See the reason."""
 
     @no_tools
+    async def test_a_run_uses_tools_or_refuses_them(self) -> None:
+        """See the reason."""
+
+    @no_tools
     async def test_a_stream_calls_or_refuses_tools(self) -> None:
         """See the reason."""
 

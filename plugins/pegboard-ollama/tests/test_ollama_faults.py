@@ -14,6 +14,7 @@ class TestFaults(FaultyServiceContract):
     """Every fault, through the SDK."""
 
     against = "documentation"
+    instance = {"provider": "ollama", "model": "stub-1"}
     whole = Scripted.json(wire.chat(wire.message("Hello.")))
     stream = Scripted.lines(*wire.chat_stream("Hel", "lo."))
 
@@ -25,7 +26,6 @@ class TestFaults(FaultyServiceContract):
     def settings(self, server: FaultServer) -> dict[str, Any]:
         """Return the settings of a model at the server."""
         return {
-            "provider": "ollama",
-            "model": "stub-1",
+            **self.instance,
             "host": server.url,
         }

@@ -15,7 +15,6 @@ class Faulty(FaultyServiceContract):
 
     __test__ = False
     against = "documentation"
-    api: str
 
     def refusal(self, status: int) -> Scripted:
         """Return how the API puts an error."""
@@ -25,11 +24,9 @@ class Faulty(FaultyServiceContract):
     def settings(self, server: FaultServer) -> dict[str, Any]:
         """Return the settings of a model at the server."""
         return {
-            "provider": "openai",
-            "model": "m",
+            **self.instance,
             "base_url": f"{server.url}/v1",
             "api_key": "k-1",
-            "api": self.api,
         }
 
 
@@ -37,7 +34,7 @@ class TestChat(Faulty):
     """The Chat Completions API."""
 
     __test__ = True
-    api = "chat"
+    instance = {"provider": "openai", "model": "m", "api": "chat"}
     whole = Scripted.json(wire.chat_completion())
     stream = Scripted.events(*wire.chat_stream("Hel", "lo", "."))
 
@@ -46,6 +43,6 @@ class TestResponses(Faulty):
     """The Responses API."""
 
     __test__ = True
-    api = "responses"
+    instance = {"provider": "openai", "model": "m", "api": "responses"}
     whole = Scripted.json(wire.response())
     stream = Scripted.events(*wire.response_stream("Hel", "lo", "."))

@@ -21,7 +21,7 @@ import asyncio
 import pickle
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args, get_origin
 
 import pytest
 
@@ -33,6 +33,7 @@ from pegboard import (
     Message,
     Pegboard,
     Reply,
+    Run,
     StreamEvent,
     Text,
     TextDelta,
@@ -40,15 +41,23 @@ from pegboard import (
     ToolCall,
     ToolResult,
     Usage,
+    make_tool,
 )
 from pegboard.contracts.chat import FinishReason
-from pegboard.errors import CallError, InvalidRequest, PegboardError, Unsupported
+from pegboard.errors import (
+    BoundReached,
+    CallError,
+    InvalidRequest,
+    PegboardError,
+    Unsupported,
+)
 from pegboard.options import Options, secret_fields
 
 from ._media import DOCUMENT, PICTURE
 from ._model_kit import ONCE, THREADS, MakeBoard, ModelKit, nothing
 from .cancellation import cancel_at_every_await
 from .leaks import no_leaks
+from .spans import no_spans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -246,6 +255,38 @@ class ChatModelContract(_Kit):
 
         assert reply.text or reply.tool_calls
 
+    async def test_a_run_uses_tools_or_refuses_them(self, llm: LLM) -> None:
+        """Claimed, a function is called as it wants to be, and its answer goes back."""
+        heard: list[object] = []
+
+        def measure(answer: Literal["ice", "fire"], certain: bool) -> str:  # noqa: FBT001 - a tool's
+            """Measure how warm something is."""
+            heard.append((answer, certain))
+            return "1200 degrees"
+
+        if "tools" not in llm.capabilities:
+            with pytest.raises(Unsupported):
+                await llm.run(QUESTION, tools=[measure])
+            return
+        run = await self._run(llm, make_tool(measure))
+
+        assert heard, f"No call fits the function: {run.tool_uses}."
+        assert {message.role for message in run.messages} >= {"assistant", "tool"}
+        assert run.usage.total >= run.reply.usage.total
+
+    async def _run(self, llm: LLM, tool: Tool) -> Run:
+        """Return a run of two rounds, whether it came to an end or not."""
+        try:
+            return await llm.run(
+                QUESTION,
+                tools=[tool],
+                tool_choice=self.tool_choice,
+                max_tokens=self.enough_tokens,
+                max_rounds=2,
+            )
+        except BoundReached as error:
+            return cast("Run", error.partial)
+
     async def test_tool_media_is_taken_or_refused(self, llm: LLM) -> None:
         """Claimed, a tool may answer with a picture; not claimed, nothing is sent."""
         call = ToolCall("call-1", TOOL.name, {"answer": "fire", "certain": True})
@@ -349,6 +390,13 @@ class ChatModelContract(_Kit):
             await board.aclose()
 
         assert all(reply.text for reply in replies)
+
+    async def test_nobody_else_traces_calls(self, llm: LLM) -> None:
+        """An SDK makes no spans of its own: traced calls would be there twice."""
+        with no_spans():
+            reply = await self.ask(llm)
+
+        assert reply.text
 
     async def test_closing_twice_is_harmless(self, make_board: MakeBoard) -> None:
         """A board that was used can be closed again."""
@@ -470,7 +518,7 @@ class StreamingChatContract(_Kit):
         _assert_measures(reply)
 
     async def test_a_stream_searches_or_refuses_to(self, llm: LLM) -> None:
-        """Claimed, a stream is the same words and pages; not claimed, nothing sent."""
+        """Claimed, a stream has words and pages; not claimed, nothing is sent."""
         if await _is_refused(llm, "web_search", web_search=True):
             return
         events, reply = await self.listen(llm, web_search=True)
