@@ -134,6 +134,8 @@ class QueueContract(StandardTests):
 
     examples = EXAMPLES
     """How many random calls are compared with a model; fewer for a slow backend."""
+    short, past_short = SHORT, PAST_SHORT
+    """Seconds, where time really passes; less for a quick backend."""
     contract: Any = Queue
     groups: Sequence[str | None] = (None,)
     """Groups of the messages that are put in at random."""
@@ -276,7 +278,7 @@ class QueueContract(StandardTests):
         before = clock()
         await queue.publish(1)
         after = clock()
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         # Services have clocks of their own, and maybe whole milliseconds.
         assert before - 0.5 <= (await _receive(queue)).published <= after + 0.5
@@ -293,8 +295,8 @@ class QueueContract(StandardTests):
     ) -> None:
         """Whoever dies with a message loses nothing."""
         await queue.publish("body", attributes={"a": "b"})
-        first = await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        first = await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
         second = await _receive(queue)
 
         assert (first.body, first.deliveries) == ("body", 1)
@@ -305,10 +307,10 @@ class QueueContract(StandardTests):
         self, open_queue: OpenQueue, clock: Clock
     ) -> None:
         """The visibility of the settings holds where the call names none."""
-        queue = await open_queue(visibility=SHORT)
+        queue = await open_queue(visibility=self.short)
         await queue.publish(1)
         await _receive(queue)
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert (await _receive(queue)).deliveries == 2
 
@@ -316,10 +318,10 @@ class QueueContract(StandardTests):
         self, open_queue: OpenQueue, clock: Clock
     ) -> None:
         """The visibility of a call wins over that of the settings."""
-        queue = await open_queue(visibility=SHORT)
+        queue = await open_queue(visibility=self.short)
         await queue.publish(1)
         await _receive(queue, visibility=LONG)
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert list(await queue.receive()) == []
 
@@ -328,10 +330,10 @@ class QueueContract(StandardTests):
     ) -> None:
         """What is done never comes again."""
         await queue.publish(1)
-        received = await _receive(queue, visibility=SHORT)
+        received = await _receive(queue, visibility=self.short)
 
         assert await queue.ack(received.receipt) is True
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
         assert list(await queue.receive()) == []
 
     async def test_late_ack_counts_if_nobody_else_has_it(
@@ -339,8 +341,8 @@ class QueueContract(StandardTests):
     ) -> None:
         """Work that took too long is not done again if nobody has begun to."""
         await queue.publish(1)
-        received = await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        received = await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
 
         assert await queue.ack(received.receipt) is True
         assert list(await queue.receive()) == []
@@ -350,8 +352,8 @@ class QueueContract(StandardTests):
     ) -> None:
         """Who is too late is told so, and the message stays the other's."""
         await queue.publish(1)
-        late = await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        late = await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
         other = await _receive(queue)
 
         assert await queue.ack(late.receipt) is False
@@ -391,9 +393,9 @@ class QueueContract(StandardTests):
         """It comes after the delay, not before."""
         await queue.publish(1)
         first = await _receive(queue, visibility=LONG)
-        await queue.nack(first.receipt, delay=SHORT)
+        await queue.nack(first.receipt, delay=self.short)
         early = list(await queue.receive())
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert early == []
         assert (await _receive(queue)).deliveries == 2
@@ -414,8 +416,8 @@ class QueueContract(StandardTests):
     ) -> None:
         """Who is too late cannot give away what is another's."""
         await queue.publish(1)
-        late = await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        late = await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
         await _receive(queue)
 
         assert await queue.nack(late.receipt) is False
@@ -426,10 +428,10 @@ class QueueContract(StandardTests):
     ) -> None:
         """Work that takes longer keeps its message."""
         await queue.publish(1)
-        received = await _receive(queue, visibility=SHORT)
+        received = await _receive(queue, visibility=self.short)
 
         assert await queue.extend(received.receipt, visibility=LONG) is True
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
         assert list(await queue.receive()) == []
         assert await queue.ack(received.receipt) is True
 
@@ -439,8 +441,8 @@ class QueueContract(StandardTests):
         """The new visibility counts from now, whatever it was."""
         await queue.publish(1)
         received = await _receive(queue, visibility=LONG)
-        await queue.extend(received.receipt, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        await queue.extend(received.receipt, visibility=self.short)
+        await clock.sleep(self.past_short)
 
         assert (await _receive(queue)).deliveries == 2
 
@@ -448,11 +450,11 @@ class QueueContract(StandardTests):
         self, open_queue: OpenQueue, clock: Clock
     ) -> None:
         """Where the call names none."""
-        queue = await open_queue(visibility=SHORT)
+        queue = await open_queue(visibility=self.short)
         await queue.publish(1)
         received = await _receive(queue, visibility=LONG)
         await queue.extend(received.receipt)
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert (await _receive(queue)).deliveries == 2
 
@@ -461,12 +463,12 @@ class QueueContract(StandardTests):
     ) -> None:
         """Who is too late is told so."""
         await queue.publish(1)
-        late = await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
-        await _receive(queue, visibility=SHORT)
+        late = await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
+        await _receive(queue, visibility=self.short)
 
         assert await queue.extend(late.receipt, visibility=LONG) is False
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
         assert (await _receive(queue)).deliveries == 3
 
     @pytest.mark.parametrize("receipt", NOT_RECEIPTS, ids=_short)
@@ -480,9 +482,9 @@ class QueueContract(StandardTests):
         self, queue: Queue, clock: Clock
     ) -> None:
         """It comes after its delay, not before, and it was not delivered meanwhile."""
-        await queue.publish(1, delay=SHORT)
+        await queue.publish(1, delay=self.short)
         early = list(await queue.receive())
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert early == []
         assert (await _receive(queue)).deliveries == 1
@@ -533,12 +535,12 @@ class QueueContract(StandardTests):
         await queue.publish_many(
             [
                 NewMessage(body="now", attributes={"a": "b"}),
-                NewMessage(body="later", delay=SHORT),
+                NewMessage(body="later", delay=self.short),
             ]
         )
         first = await _receive(queue)
         nothing = list(await queue.receive())
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
         second = await _receive(queue)
 
         assert (first.body, dict(first.attributes)) == ("now", {"a": "b"})
@@ -603,12 +605,12 @@ class QueueContract(StandardTests):
         self, queue: Queue, clock: Clock
     ) -> None:
         """Who waits gets what was delayed, or not acknowledged, as its time comes."""
-        await queue.publish("delayed", delay=SHORT)
+        await queue.publish("delayed", delay=self.short)
         await queue.publish("forgotten")
-        await _receive(queue, visibility=SHORT)
+        await _receive(queue, visibility=self.short)
         waiting = asyncio.create_task(_receive_all(queue, 2))
         await asyncio.sleep(0.05)
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert {one.body for one in await waiting} == {"delayed", "forgotten"}
 
@@ -654,11 +656,11 @@ class QueueContract(StandardTests):
         for number in range(4):
             await queue.publish(number)
         given_back, later, done = await _receive_all(queue, 3)
-        await _receive(queue, visibility=SHORT)
+        await _receive(queue, visibility=self.short)
         await queue.nack(given_back.receipt)
         await queue.nack(later.receipt, delay=LONG)
         await queue.ack(done.receipt)
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert await queue.count() == QueueCounts(ready=2, delayed=1, in_flight=0)
 
@@ -672,8 +674,8 @@ class QueueContract(StandardTests):
             await queue.nack((await _receive(queue)).receipt)
         await queue.publish("kills")
         for _ in range(2):
-            await _receive(queue, visibility=SHORT)
-            await clock.sleep(PAST_SHORT)
+            await _receive(queue, visibility=self.short)
+            await clock.sleep(self.past_short)
 
         assert list(await queue.receive()) == []
         assert await queue.count() == QueueCounts(ready=0, delayed=0, in_flight=0)
@@ -736,12 +738,14 @@ class QueueContract(StandardTests):
         await queue.publish("first")
 
         async def give_back() -> None:
-            await clock.sleep(PAST_SHORT)
+            await clock.sleep(self.past_short)
             again = await _receive(queue)
             await queue.ack(again.receipt)
             await queue.publish("next")
 
-        await cancel_at_every_await(lambda: queue.receive(visibility=SHORT), give_back)
+        await cancel_at_every_await(
+            lambda: queue.receive(visibility=self.short), give_back
+        )
 
     async def test_event_loops_may_follow_each_other(self, queue: Queue) -> None:
         """A queue works in the next event loop when the first has ended."""
@@ -842,9 +846,9 @@ class GroupedQueueContract(QueueContract):
         """The first one comes again before the others, also if that is later."""
         await queue.publish("first", group="g")
         await queue.publish("second", group="g")
-        await queue.nack((await _receive(queue)).receipt, delay=SHORT)
+        await queue.nack((await _receive(queue)).receipt, delay=self.short)
         early = list(await queue.receive(limit=10))
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         assert early == []
         assert (await _receive(queue)).body == "first"
@@ -855,8 +859,8 @@ class GroupedQueueContract(QueueContract):
         """What comes again after its visibility is still the first."""
         await queue.publish("first", group="g")
         await queue.publish("second", group="g")
-        await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
 
         assert (await _receive(queue)).body == "first"
 
@@ -879,8 +883,8 @@ class GroupedQueueContract(QueueContract):
         for body in ("given back", "forgotten", "last"):
             await queue.publish(body, group="g")
         await queue.nack((await _receive(queue)).receipt)
-        await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
 
         assert (await _receive(queue)).body == "last"
 
@@ -950,8 +954,8 @@ class DeadLetterQueueContract(QueueContract):
         """Whoever is killed by a message each time says nothing, and need not."""
         queue = await open_queue(max_deliveries=1)
         await queue.publish("kills")
-        await _receive(queue, visibility=SHORT)
-        await clock.sleep(PAST_SHORT)
+        await _receive(queue, visibility=self.short)
+        await clock.sleep(self.past_short)
 
         assert list(await queue.receive()) == []
         assert [one.body for one in (await queue.list_dead_letters()).letters] == [
@@ -1093,10 +1097,10 @@ class PersistentQueueContract(QueueContract):
             for body in ("done", "had", "waits"):
                 await queue.publish(body)
                 if body != "waits":
-                    received = await _receive(queue, visibility=SHORT)
+                    received = await _receive(queue, visibility=self.short)
                 if body == "done":
                     await queue.ack(received.receipt)
-        await clock.sleep(PAST_SHORT)
+        await clock.sleep(self.past_short)
 
         async with make_board() as board:
             queue = board.integration("kit", self.contract)

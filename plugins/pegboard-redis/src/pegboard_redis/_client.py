@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ._connection import Part
     from ._scripts import Script
-    from .options import RedisOptions
+    from .options import ServerOptions
 
 LOAD = attrgetter("load")
 
@@ -27,7 +27,7 @@ LOAD = attrgetter("load")
 class Client:
     """What the contracts of one instance reach their server through."""
 
-    def __init__(self, options: RedisOptions, context: Context) -> None:
+    def __init__(self, options: ServerOptions, context: Context) -> None:
         self._address = context.address
         self._options = options
         self._server = options.server
@@ -61,17 +61,17 @@ class Client:
         """Close all connections. The next call opens a new one."""
         await self._lines.aclose()
 
+    def make_line(self, *, patience: float = 0.0) -> Line:
+        """Return a line whose server may be silent for *patience* seconds longer."""
+        return Line(
+            self._server,
+            trust(self._options, self._address) if self._server.is_tls else None,
+            timeout=self._options.timeout + patience,
+            connect_timeout=self._connect_timeout,
+        )
+
     def _make_lines(self) -> list[Line]:
-        tls = trust(self._options, self._address) if self._server.is_tls else None
-        return [
-            Line(
-                self._server,
-                tls,
-                timeout=self._options.timeout,
-                connect_timeout=self._connect_timeout,
-            )
-            for _ in range(self._options.connections)
-        ]
+        return [self.make_line() for _ in range(self._options.connections)]
 
     def _placed(self, error: CallError) -> CallError:
         error.address = self._address

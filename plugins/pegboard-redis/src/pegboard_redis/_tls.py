@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NoReturn
 from pegboard.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
-    from .options import RedisOptions
+    from .options import ServerOptions
 
 FILES = ("ca_file", "cert_file", "key_file")
 
 
-def check_files(options: RedisOptions, address: str) -> None:
+def check_files(options: ServerOptions, address: str) -> None:
     """
     Refuse certificates that would not be used.
 
@@ -28,7 +28,7 @@ def check_files(options: RedisOptions, address: str) -> None:
         _refuse(f"{address}.key_file", "belongs to a certificate. Set cert_file, too.")
 
 
-def trust(options: RedisOptions, address: str) -> ssl.SSLContext:
+def trust(options: ServerOptions, address: str) -> ssl.SSLContext:
     """
     Return the context of connections by TLS. Reads files.
 

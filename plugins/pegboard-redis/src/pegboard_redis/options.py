@@ -1,4 +1,4 @@
-"""What settings may say about storage on a Redis or Valkey server."""
+"""What settings may say about a Redis or Valkey server, and what is kept there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pegboard import Options
+from pegboard.contracts.queue_rules import MAX_DELIVERIES, VISIBILITY
 from pydantic import AfterValidator, Field, SecretStr
 
 from ._server import Server
@@ -23,8 +24,8 @@ def _checked_prefix(prefix: str | None) -> str | None:
     return prefix
 
 
-class RedisOptions(Options):
-    """Values on a Redis or Valkey server."""
+class ServerOptions(Options):
+    """A Redis or Valkey server, and how it is reached."""
 
     url: Annotated[SecretStr, AfterValidator(_checked_url)] = SecretStr(
         "redis://127.0.0.1:6379"
@@ -36,8 +37,6 @@ class RedisOptions(Options):
     """The password, if it is not in the URL."""
     prefix: Annotated[str | None, AfterValidator(_checked_prefix)] = None
     """What its keys on the server begin with. None is ``pegboard:INSTANCE:``."""
-    ttl: float | None = Field(default=None, gt=0)
-    """Seconds until a value expires, where the call does not say. None is never."""
     timeout: float = Field(default=1.0, gt=0)
     """Longest silence of the server while it owes an answer, in seconds."""
     connect_timeout: float = Field(default=1.0, gt=0)
@@ -61,3 +60,19 @@ class RedisOptions(Options):
             username=server.username or self.username,
             password=server.password or password,
         )
+
+
+class RedisOptions(ServerOptions):
+    """Values on a Redis or Valkey server."""
+
+    ttl: float | None = Field(default=None, gt=0)
+    """Seconds until a value expires, where the call does not say. None is never."""
+
+
+class RedisMessagingOptions(ServerOptions):
+    """A queue on a Redis or Valkey server."""
+
+    visibility: float = Field(default=VISIBILITY, gt=0)
+    """Seconds for which a message that was received is hidden from others."""
+    max_deliveries: int | None = Field(default=MAX_DELIVERIES, ge=1)
+    """Deliveries after which a message becomes a dead letter. None is never."""

@@ -1,8 +1,8 @@
-"""What pegboard-redis offers: storage on a Redis or Valkey server."""
+"""What pegboard-redis offers: storage and messages on a Redis or Valkey server."""
 
 from __future__ import annotations
 
-from pegboard import StorageProvider, hookimpl
+from pegboard import IntegrationProvider, StorageProvider, hookimpl
 
 
 @hookimpl
@@ -17,5 +17,22 @@ def pegboard_storage_providers() -> list[StorageProvider]:
             install="pegboard-redis",
             env={"url": ("REDIS_URL",)},
             summary="values and documents on a Redis or Valkey server",
+        )
+    ]
+
+
+@hookimpl
+def pegboard_integrations() -> list[IntegrationProvider]:
+    """Return the one provider."""
+    return [
+        IntegrationProvider(
+            name="redis",
+            factory="pegboard_redis._messaging:RedisMessaging",
+            options="pegboard_redis.options:RedisMessagingOptions",
+            contracts={"Queue": 1, "DeadLetterQueue": 1},
+            external=False,
+            install="pegboard-redis",
+            env={"url": ("REDIS_URL",)},
+            summary="a queue on a Redis or Valkey server",
         )
     ]
