@@ -102,7 +102,7 @@ def test_it_is_listed(installed, tmp_path):
 
     acme, core = rows
     assert (acme["distribution"], acme["status"]) == ("acme-pegs", "ok")
-    assert acme["offers"] == {"llm": ["eliza"], "storage": ["journal"]}
+    assert acme["offers"] == {"llm": ["eliza"], "storage": ["journal", "neighbours"]}
     assert core["distribution"] == "pegboard"
 
 

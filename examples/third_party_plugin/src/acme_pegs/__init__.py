@@ -1,1 +1,1 @@
-"""A doctor to talk to and a journal to keep values in, for pegboard."""
+"""A doctor to talk to, a journal, and an index of vectors, for pegboard."""

@@ -21,7 +21,7 @@ def pegboard_llm_providers() -> list[LLMProvider]:
 
 @hookimpl
 def pegboard_storage_providers() -> list[StorageProvider]:
-    """Offer the journal."""
+    """Offer the journal, and an index of vectors."""
     return [
         StorageProvider(
             name="journal",
@@ -29,5 +29,18 @@ def pegboard_storage_providers() -> list[StorageProvider]:
             options="acme_pegs.journal:JournalOptions",
             contracts={"KeyValue": 1},
             summary="values in a file that only grows, for one process",
-        )
+        ),
+        StorageProvider(
+            name="neighbours",
+            factory="acme_pegs.neighbours:Neighbours",
+            options="acme_pegs.neighbours:NeighboursOptions",
+            contracts={"VectorIndex": 1},
+            summary="vectors in a SQLite file, found by their direction",
+        ),
     ]
+
+
+@hookimpl
+def pegboard_contracts() -> list[str]:
+    """Say where a contract is declared that pegboard does not know."""
+    return ["acme_pegs.vector_index:VectorIndex"]
