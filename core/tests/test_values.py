@@ -108,7 +108,7 @@ async def test_model_comes_back_as_it_was(users):
         (dict[str, bytes], {"a": b"\xff"}),
         (list[int], [1, 2**70]),
         (dict[int, str], {1: "a"}),
-        (set[str], {"a", "b"}),
+        (set[str], {"a"}),
         (int | None, None),
         (float, 0.1),
         (UUID, UUID(int=5)),
@@ -233,7 +233,9 @@ async def test_values_expire(users, clock):
     assert await users.exists("ann") is False
 
 
-@pytest.mark.parametrize("kind", [object(), Pegboard, "NoSuchType"], ids=repr)
+@pytest.mark.parametrize(
+    "kind", [object(), Pegboard, "NoSuchType"], ids=["object", "board", "name"]
+)
 async def test_type_without_json_is_refused(board, kind):
     """What pydantic cannot make JSON of is told at once."""
     store = board.storage("kit", KeyValue)
