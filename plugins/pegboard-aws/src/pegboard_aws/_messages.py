@@ -68,6 +68,22 @@ def delivery_of(told: Mapping[str, Any]) -> Delivery:
     )
 
 
+def delivery_of_event(record: Mapping[str, Any]) -> Delivery:
+    """Return the message that Lambda tells of, which spells SQS in its own way."""
+    return delivery_of(
+        {
+            "MessageId": record["messageId"],
+            "ReceiptHandle": record["receiptHandle"],
+            "Body": record["body"],
+            "Attributes": record.get("attributes", {}),
+            "MessageAttributes": {
+                name: {"StringValue": one.get("stringValue")}
+                for name, one in record.get("messageAttributes", {}).items()
+            },
+        }
+    )
+
+
 def body_of(text: str) -> Any:
     """Return what *text* says as JSON; what others put in may be any text."""
     try:
