@@ -411,7 +411,6 @@ class SecretStore(Blocking):
     get_secret = blocking(secret_store.SecretStore.get_secret)
 
 
-
 @twin_of(secret_store.SecretVault)
 class SecretVault(SecretStore):
     """A secret store that takes secrets, too; see ``pegboard.SecretVault``."""
@@ -419,6 +418,7 @@ class SecretVault(SecretStore):
     set_secret = blocking(secret_store.SecretVault.set_secret)
     delete_secret = blocking(secret_store.SecretVault.delete_secret)
     list_secrets = blocking(secret_store.SecretVault.list_secrets)
+
 
 @twin_of(webhooks.Webhooks)
 class Webhooks(Blocking):
@@ -450,14 +450,6 @@ class Conversations(Blocking):
     clear = blocking(_conversations.Conversations.clear)
 
 
-@twin_of(_json_database.JsonDatabase)
-class JsonDatabase(Blocking):
-    """JSON by name, read and changed in parts; see ``pegboard.JsonDatabase``."""
-
-    read = blocking(_json_database.JsonDatabase.read)
-    write = blocking(_json_database.JsonDatabase.write)
-    append = blocking(_json_database.JsonDatabase.append)
-    update = blocking(_json_database.JsonDatabase.update)
 @twin_of(_artifacts.Artifacts)
 class Artifacts(Blocking):
     """Versions of content by name; see ``pegboard.Artifacts``."""
@@ -491,6 +483,14 @@ class Artifacts(Blocking):
         )
 
 
+@twin_of(_json_database.JsonDatabase)
+class JsonDatabase(Blocking):
+    """JSON by name, read and changed in parts; see ``pegboard.JsonDatabase``."""
+
+    read = blocking(_json_database.JsonDatabase.read)
+    write = blocking(_json_database.JsonDatabase.write)
+    append = blocking(_json_database.JsonDatabase.append)
+    update = blocking(_json_database.JsonDatabase.update)
     delete = blocking(_json_database.JsonDatabase.delete)
     scan = blocking(_json_database.JsonDatabase.scan)
 
@@ -596,6 +596,7 @@ TWINS = (
     Documents,
     Sessions,
     Conversations,
+    Artifacts,
     JsonDatabase,
     Locks,
     Cache,
