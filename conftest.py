@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from importlib import metadata
+from importlib.metadata import Distribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 SERVE = """
 import importlib.util
@@ -42,6 +49,12 @@ server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
 sys.stdin.read()
 """
+PROXY = """
+import sys
+import uvicorn
+uvicorn.run("ollama_proxy.server:app", fd=int(sys.argv[1]), log_level="error")
+"""
+ROOT = Path(__file__).parent
 KEY = "llama-server-test-key"
 NODE = Path(__file__).parent / ".venv" / "node"
 """Where packages that need Node are installed."""
@@ -113,6 +126,43 @@ def run_aimock() -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture(scope="session")
+def ollama_proxy(
+    llama_server: LlamaServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """
+    Run a proxy that speaks Ollama's API before a real model; return its address.
+
+    It calls the model ``small/smollm2``.
+    """
+    folder = tmp_path_factory.mktemp("proxy")
+    settings = {
+        "providers": {
+            "small": {
+                "api_key": llama_server.key,
+                "base_url": f"{llama_server.url}/v1",
+            }
+        },
+        "models": ["small/smollm2"],
+    }
+    (folder / "proxy.yaml").write_text(json.dumps(settings))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        process = subprocess.Popen(  # noqa: S603 - the command is this file's own
+            [sys.executable, "-c", PROXY, str(listening.fileno())],
+            env={**os.environ, "PROXY_CONFIG_FILE": str(folder / "proxy.yaml")},
+            cwd=folder,
+            pass_fds=[listening.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    yield f"http://{address}"
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="session")
 def ministack() -> Iterator[str]:
     """
     Run a server with the services of Amazon; return its address.
@@ -151,6 +201,61 @@ def _install(package: str) -> None:
         subprocess.run(install, check=True, capture_output=True)  # noqa: S603
         with suppress(OSError):  # others were faster
             Path(folder, "node_modules").rename(NODE / "node_modules")
+
+
+@pytest.fixture(scope="session")
+def pack_function() -> Callable[..., bytes]:
+    """Return what packs files and installed distributions, as Lambda wants them."""
+    packed: dict[tuple[str, ...], bytes] = {}
+
+    def pack(files: Mapping[str, str], *names: str) -> bytes:
+        if names not in packed:
+            packed[names] = _packed(names)
+        content = io.BytesIO(packed[names])
+        with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+        return content.getvalue()
+
+    return pack
+
+
+def _packed(names: Iterable[str]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
+        for distribution in _with_what_they_need(names):
+            for inside, file in _files(distribution):
+                zipped.write(file, inside)
+    return content.getvalue()
+
+
+def _with_what_they_need(names: Iterable[str]) -> Iterable[Distribution]:
+    found: dict[str, Distribution] = {}
+    wanted = [*names]
+    while wanted:
+        name = canonicalize_name(wanted.pop())
+        # Lambda brings the SDK itself.
+        if name in found or name == "botocore":
+            continue
+        found[name] = metadata.distribution(name)
+        for line in found[name].requires or ():
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                wanted.append(needed.name)
+    return found.values()
+
+
+def _files(distribution: Distribution) -> Iterable[tuple[str, Path]]:
+    """Give the files of *distribution*; those of the workspace are in its folder."""
+    name = distribution.metadata["Name"]
+    folder = ROOT / ("core" if name == "pegboard" else f"plugins/{name}") / "src"
+    if name.startswith("pegboard") and folder.is_dir():
+        for file in folder.rglob("*"):
+            yield str(file.relative_to(folder)), file
+    for inside in distribution.files or ():
+        file = Path(str(distribution.locate_file(inside)))
+        if file.is_file() and inside.suffix not in {".pyc", ".pth"}:
+            yield str(inside), file
 
 
 def _free_port() -> int:

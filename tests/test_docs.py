@@ -25,8 +25,8 @@ MOCKED = {
     "pegboard-google": {"api_version": "v1beta"},
 }
 """Packages whose services a mock speaks for, and what settings need to reach it."""
-INSTEAD = {"provider": "llama-cpp", "model": "smollm2"}
-"""Who answers for Ollama, of which there is no server: variables change providers."""
+PROXIED = "small/smollm2"
+"""The model behind a proxy that speaks as Ollama does, of which there is no server."""
 HEADINGS = {"h1", "h2", "h3", "h4"}
 EXAMPLES = sorted(ROOT.glob("examples/0*.py"))
 
@@ -46,9 +46,10 @@ def test_every_block_of_a_page_runs(page, tmp_path, request):
             fixtures = page.parent / "tests" / "fixtures"
             address = request.getfixturevalue("run_aimock")(fixtures)
             return {"base_url": address, "api_key": "k", **more}
+        if provider == "ollama":
+            return {"host": request.getfixturevalue("ollama_proxy"), "model": PROXIED}
         found = request.getfixturevalue("llama_server")
-        address = {"base_url": f"{found.url}/v1", "api_key": found.key}
-        return (INSTEAD if provider == "ollama" else {}) | address
+        return {"base_url": f"{found.url}/v1", "api_key": found.key}
 
     reader = Reader(tmp_path, server)
     for block in blocks(page):

@@ -307,14 +307,18 @@ def test_call_to_no_model_is_named_by_its_address(watch):
     assert watch.points("gen_ai.client.operation.duration") == []
 
 
-async def test_provider_has_the_name_that_tools_know():
-    """A descriptor says what the conventions call its service."""
+@pytest.mark.parametrize(
+    "name", ["well_known", lambda options: f"well_{type(options).__name__}"]
+)
+async def test_provider_has_the_name_that_tools_know(name):
+    """A descriptor says what the conventions call its service, or its options do."""
+    known = name if isinstance(name, str) else "well_ServiceOptions"
 
     class Known(Plugin):
         @hookimpl
         def pegboard_llm_providers(self):
             (offer,) = super().pegboard_llm_providers()
-            return [replace(offer, telemetry_name="well_known")]
+            return [replace(offer, telemetry_name=name)]
 
     watch = Watch()
     plugin = Known(watch, acme=Service(REPLY))
@@ -322,10 +326,10 @@ async def test_provider_has_the_name_that_tools_know():
     async with Pegboard.isolated(settings, plugins=[plugin]) as board:
         await board.llm().complete("Hello.")
 
-    assert watch.span.attributes["gen_ai.provider.name"] == "well_known"
+    assert watch.span.attributes["gen_ai.provider.name"] == known
     assert watch.span.attributes["pegboard.provider"] == "acme"
     (point,) = watch.points("gen_ai.client.operation.duration")
-    assert point.attributes["gen_ai.provider.name"] == "well_known"
+    assert point.attributes["gen_ai.provider.name"] == known
 
 
 async def test_embeddings_are_an_operation_of_the_conventions(watch):

@@ -167,7 +167,7 @@ def _target(plan: Plan, around: Surroundings) -> Target:
         apart=plan.offer.provider.apart,
         model=_model(plan.options),
         filter=filter_request and filtering(filter_request),
-        telemetry_name=plan.offer.provider.telemetry_name or plan.offer.provider.name,
+        telemetry_name=plan.telemetry_name,
         is_composite=plan.offer.provider.targets is not None,
     )
 

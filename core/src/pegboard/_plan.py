@@ -87,6 +87,13 @@ class Plan:
         return own.intersection(*(target.capabilities for target in self.targets))
 
     @property
+    def telemetry_name(self) -> str:
+        """What traces and metrics call the provider with these options."""
+        provider = self.offer.provider
+        known = provider.telemetry_name
+        return (known(self.options) if callable(known) else known) or provider.name
+
+    @property
     def abilities(self) -> frozenset[str]:
         """What its contracts stand for."""
         named = (contract.ability for contract in self.contracts.values())

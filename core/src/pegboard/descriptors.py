@@ -100,12 +100,13 @@ class Provider:
     A function of an operation's first argument, such as
     ``pegboard.contracts.chat.model_of`` where one model can be down and another up.
     """
-    telemetry_name: str | None = None
+    telemetry_name: str | Callable[[Any], str] | None = None
     """
     What traces and metrics call it, if not by its name.
 
     The semantic conventions of OpenTelemetry have well-known values for
-    ``gen_ai.provider.name``, by which tools know a service.
+    ``gen_ai.provider.name``, by which tools know a service. A function of the options
+    where they say which service it is.
     """
     summary: str = ""
     """A few words for lists."""

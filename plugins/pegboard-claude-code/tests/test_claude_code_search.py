@@ -1,4 +1,4 @@
-"""Searches of the web, by the tool that Claude Code has for it."""
+"""Searches of the web by Claude Code's own tool, and what traces call it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from pegboard import Message, Pegboard, Source, Text
 from pegboard.testing import anthropic_wire as wire
 from pegboard.testing.fault_server import FaultServer, Scripted
+from pegboard_claude_code.plugin import pegboard_llm_providers
 
 if TYPE_CHECKING:
     from pegboard.testing.fault_server import Received
@@ -101,3 +102,10 @@ async def test_conversation_goes_on_without_the_tool(
 
     assert not last.get("tools")
     assert "Of wood." in json.dumps(last["messages"])
+
+
+def test_traces_call_the_service_by_its_name() -> None:
+    """Whoever starts Claude Code asks Anthropic."""
+    (provider,) = pegboard_llm_providers()
+
+    assert provider.telemetry_name == "anthropic"

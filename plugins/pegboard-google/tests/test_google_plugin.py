@@ -132,3 +132,11 @@ async def test_time_that_is_left_bounds_a_request(
 
     timeout = request.extensions["timeout"]
     assert (timeout["read"], timeout["connect"]) == pytest.approx(limits, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("vertex", "known"), [(False, "gcp.gemini"), (True, "gcp.vertex_ai")]
+)
+def test_traces_tell_which_service_it_is(vertex: bool, known: str) -> None:  # noqa: FBT001
+    """By the names that the conventions have for both."""
+    assert PROVIDER.telemetry_name(options(vertex=vertex)) == known

@@ -1,14 +1,8 @@
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pegboard import ChatRequest, Context, Message, Pegboard
@@ -21,12 +15,6 @@ from pegboard_ollama.options import OllamaOptions
 OpenModel = Callable[..., OllamaModel]
 OpenBoard = Callable[..., Pegboard]
 Clock = Callable[[], float]
-
-PROXY = """
-import sys
-import uvicorn
-uvicorn.run("ollama_proxy.server:app", fd=int(sys.argv[1]), log_level="error")
-"""
 
 
 @pytest.fixture
@@ -150,34 +138,3 @@ async def pulling(library: Library) -> AsyncIterator[FaultServer]:
 def aimock(run_aimock: Callable[[Path], str]) -> str:
     """Run a mock server that others wrote; return its address."""
     return run_aimock(Path(__file__).parent / "aimock")
-
-
-@pytest.fixture(scope="session")
-def ollama_proxy(llama_server: Any, tmp_path_factory: Any) -> Iterator[str]:
-    """Run a proxy that speaks Ollama's API before a real model; return its address."""
-    folder = tmp_path_factory.mktemp("proxy")
-    settings = {
-        "providers": {
-            "small": {
-                "api_key": llama_server.key,
-                "base_url": f"{llama_server.url}/v1",
-            }
-        },
-        "models": ["small/smollm2"],
-    }
-    (folder / "proxy.yaml").write_text(json.dumps(settings))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        address = f"127.0.0.1:{listening.getsockname()[1]}"
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROXY, str(listening.fileno())],
-            env={**os.environ, "PROXY_CONFIG_FILE": str(folder / "proxy.yaml")},
-            cwd=folder,
-            pass_fds=[listening.fileno()],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    yield f"http://{address}"
-    process.kill()
-    process.wait()

@@ -39,6 +39,8 @@ def capabilities(model: str, **more: object) -> frozenset[str]:
         ("gpt-5-pro-2025-10-06", "gpt-5-pro"),
         ("gpt-5.1-codex-max", "gpt-5.1-codex-max"),
         ("gpt-5.1-codex-mini", "gpt-5.1-codex"),
+        ("gpt-5.5-2026-04-23", "gpt-5.5"),
+        ("gpt-5.5-pro", "gpt-5.5-pro"),
         ("ft:gpt-4o-mini:acme::x", "gpt-4o"),
         ("o3-mini-2025-01-31", "o3-mini"),
     ],
@@ -120,6 +122,14 @@ def test_temperature_and_reasoning_exclude_each_other() -> None:
 
     with pytest.raises(Unsupported, match="only with reasoning_effort = 'none'"):
         check("gpt-5.1", temperature=0.5, reasoning_effort="high")
+
+
+def test_model_that_reasons_unless_told_not_to() -> None:
+    """Without a word on effort it thinks, and takes no temperature."""
+    check("gpt-5.5", temperature=0.5, reasoning_effort="none")
+
+    with pytest.raises(Unsupported, match="only with reasoning_effort = 'none'"):
+        check("gpt-5.5", temperature=0.5)
 
 
 def test_what_is_supported_is_not_refused() -> None:

@@ -35,6 +35,7 @@ def pegboard_llm_providers() -> list[LLMProvider]:
                 "base_url": ("ANTHROPIC_BASE_URL",),
             },
             apart=model_of,
+            telemetry_name="anthropic",
             summary="Claude, through Claude Code on this machine",
         )
     ]

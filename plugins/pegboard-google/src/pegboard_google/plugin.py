@@ -60,7 +60,7 @@ def pegboard_llm_providers() -> list[LLMProvider]:
                 "location": ("GOOGLE_CLOUD_LOCATION",),
             },
             apart=model_of,
-            telemetry_name="gcp.gemini",
+            telemetry_name=_telemetry_name,
             summary="Gemini, by key and on Vertex AI",
         )
     ]
@@ -70,6 +70,10 @@ def _capabilities(options: GeminiOptions) -> frozenset[str]:
     painters = options.image_models or (options.model,)
     edits = {"image_editing"}.intersection(*map(capabilities_of, painters))
     return capabilities_of(options.model) | edits
+
+
+def _telemetry_name(options: GeminiOptions) -> str:
+    return "gcp.vertex_ai" if options.vertex else "gcp.gemini"
 
 
 def _offers(options: GeminiOptions) -> frozenset[str]:
