@@ -19,7 +19,11 @@ from pegboard.builtin.memory import MemoryOptions
 from pegboard.contracts.documents import StoredDocument
 from pegboard.contracts.key_value import conflict
 from pegboard.errors import Conflict
-from pegboard.testing.documents import EXAMPLES, PersistentDocumentStoreContract
+from pegboard.testing.documents import (
+    EXAMPLES,
+    DocumentCollectionsContract,
+    PersistentDocumentStoreContract,
+)
 
 
 class Sound(MemoryDocuments):
@@ -355,6 +359,40 @@ class BelongsToOneLoop(Sound):
         return await super().put_document(collection, key, body, **condition)
 
 
+class CollectionsAreListedForEver(Sound):
+    caught_by = ("test_collections_end_with_their_last_document",)
+
+    async def list_collections(self):
+        return sorted(self._collections)
+
+
+class CollectionsAreListedWhenAskedFor(Sound):
+    caught_by = ("test_without_documents_there_are_no_collections",)
+
+    asked = frozenset()
+
+    async def find_documents(self, collection, *question, **more):
+        self.asked |= {collection.name}
+        return await super().find_documents(collection, *question, **more)
+
+    async def list_collections(self):
+        return sorted({*self.asked, *await super().list_collections()})
+
+
+class CollectionsAreListedByDocument(Sound):
+    caught_by = ("test_collections_are_listed_in_order",)
+
+    async def list_collections(self):
+        return sorted(n for n, kept in self._collections.items() for _ in kept)
+
+
+class CollectionsAreInAnyOrder(Sound):
+    caught_by = ("test_collections_are_listed_in_order",)
+
+    async def list_collections(self):
+        return [name for name, kept in self._collections.items() if kept]
+
+
 class Offer:
     """A plugin that offers one store."""
 
@@ -369,12 +407,12 @@ class Offer:
                 name="sample",
                 factory=self.store,
                 options=MemoryOptions,
-                contracts={"DocumentStore": 1},
+                contracts={"DocumentStore": 1, "DocumentCollections": 1},
             )
         ]
 
 
-class Kit(PersistentDocumentStoreContract):
+class Kit(DocumentCollectionsContract, PersistentDocumentStoreContract):
     """The kit, for one of the stores."""
 
     __test__ = False

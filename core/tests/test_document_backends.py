@@ -12,21 +12,21 @@ from pegboard.builtin._sqlite_documents import statement
 from pegboard.contracts.document_search import checked_search
 from pegboard.testing.documents import (
     PETS,
-    DocumentStoreContract,
+    DocumentCollectionsContract,
     PersistentDocumentStoreContract,
 )
 
 WORKER = Path(__file__).with_name("document_worker.py")
 
 
-class TestMemory(DocumentStoreContract):
+class TestMemory(DocumentCollectionsContract):
     @pytest.fixture
     def settings(self):
         """Return the settings of a store in memory."""
         return {"provider": "memory"}
 
 
-class TestSqlite(PersistentDocumentStoreContract):
+class TestSqlite(DocumentCollectionsContract, PersistentDocumentStoreContract):
     @pytest.fixture
     def settings(self, tmp_path):
         """Return the settings of a new file."""

@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from .contracts.declare import contract as contract
     from .contracts.declare import operation as operation
     from .contracts.documents import Collection as Collection
+    from .contracts.documents import DocumentCollections as DocumentCollections
     from .contracts.documents import DocumentStore as DocumentStore
     from .contracts.documents import IndexedField as IndexedField
     from .contracts.documents import Range as Range
@@ -154,7 +155,10 @@ _QUEUE = (
     "DeadLetter DeadLetterPage DeadLetterQueue Delivery NewMessage Published Queue "
     "QueueCounts"
 )
-_DOCUMENTS = "Collection DocumentStore IndexedField Range StoredDocument StoredPage"
+_DOCUMENTS = (
+    "Collection DocumentCollections DocumentStore IndexedField Range StoredDocument "
+    "StoredPage"
+)
 _HOME = {
     "Pegboard": "_board",
     "Cache": "_cache",

@@ -207,6 +207,13 @@ class DocumentStore(Blocking):
     find_documents = blocking(documents.DocumentStore.find_documents)
 
 
+@twin_of(documents.DocumentCollections)
+class DocumentCollections(DocumentStore):
+    """Documents in collections that can be listed."""
+
+    list_collections = blocking(documents.DocumentCollections.list_collections)
+
+
 @twin_of(_documents.Documents)
 class Documents(Blocking, Generic[Model]):
     """Documents of one pydantic model; see ``pegboard.Documents``."""
@@ -593,6 +600,7 @@ TWINS = (
     Files,
     Database,
     DocumentStore,
+    DocumentCollections,
     Documents,
     Sessions,
     Conversations,

@@ -4,7 +4,10 @@ from uuid import uuid4
 
 import pytest
 from pegboard.testing.clock import RealClock
-from pegboard.testing.documents import PersistentDocumentStoreContract
+from pegboard.testing.documents import (
+    DocumentCollectionsContract,
+    PersistentDocumentStoreContract,
+)
 from pegboard.testing.key_value import PersistentKeyValueContract
 
 PATIENT = {"timeout": 60, "connect_timeout": 60}
@@ -39,7 +42,7 @@ class TestRedis(PersistentKeyValueContract):
         return RealClock()
 
 
-class TestValkeyDocuments(PersistentDocumentStoreContract):
+class TestValkeyDocuments(DocumentCollectionsContract, PersistentDocumentStoreContract):
     @pytest.fixture
     def settings(self, shared_valkey):
         """Return the settings of a store that nobody else uses."""
@@ -48,7 +51,7 @@ class TestValkeyDocuments(PersistentDocumentStoreContract):
         return {"provider": "redis", "url": url, "prefix": prefix, **PATIENT}
 
 
-class TestRedisDocuments(PersistentDocumentStoreContract):
+class TestRedisDocuments(DocumentCollectionsContract, PersistentDocumentStoreContract):
     @pytest.fixture
     def settings(self, shared_redis):
         """Return the settings of a store with several connections."""

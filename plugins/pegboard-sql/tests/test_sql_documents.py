@@ -22,7 +22,11 @@ from pegboard import (
 from pegboard.contracts.document_order import sortable_fields
 from pegboard.contracts.document_search import checked_search
 from pegboard.errors import InvalidRequest
-from pegboard.testing.documents import PETS, PersistentDocumentStoreContract
+from pegboard.testing.documents import (
+    PETS,
+    DocumentCollectionsContract,
+    PersistentDocumentStoreContract,
+)
 from pegboard_sql._document_statements import (
     DocumentStatements,
     documents_table_of,
@@ -36,7 +40,7 @@ TABLE = "pegboard__documents_main"
 COUNT = "SELECT count(*) FROM pegboard__documents_main"
 
 
-class TestSql(PersistentDocumentStoreContract):
+class TestSql(DocumentCollectionsContract, PersistentDocumentStoreContract):
     """Documents in a PostgreSQL server and in a SQLite file."""
 
 

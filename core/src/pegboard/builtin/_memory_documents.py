@@ -84,6 +84,11 @@ class MemoryDocuments:
                 self._check(found, if_version, "delete_document", key)
             return kept.pop(checked_key(key), None) is not None
 
+    async def list_collections(self) -> list[str]:
+        """Return the names of the collections that have documents, in order."""
+        with self._lock:
+            return sorted(name for name, kept in self._collections.items() if kept)
+
     async def find_documents(  # noqa: PLR0913 - a question has this many parts
         self,
         collection: Collection,

@@ -66,6 +66,17 @@ FIND = """
     ORDER BY {order} LIMIT ?
 """
 
+# From one name to the next through the index: there may be many documents of each.
+COLLECTIONS = """
+    WITH RECURSIVE known (name) AS (
+        SELECT min(collection) FROM document
+        UNION ALL
+        SELECT (SELECT min(collection) FROM document WHERE collection > known.name)
+        FROM known WHERE known.name IS NOT NULL
+    )
+    SELECT name FROM known WHERE name IS NOT NULL
+"""
+
 
 class Part(NamedTuple):
     """A part of a statement, and what is put into it."""
@@ -130,6 +141,10 @@ class SqliteDocuments:
         if not await self._file.run(_changed, DELETE_IF_VERSION, (*values, if_version)):
             raise conflict(self._address, "delete_document", key)
         return True
+
+    async def list_collections(self) -> list[str]:
+        """Return the names of the collections that have documents, in order."""
+        return await self._file.run(_collections)
 
     async def find_documents(  # noqa: PLR0913 - a question has this many parts
         self,
@@ -228,6 +243,12 @@ def _index(index: IndexedField) -> str:
 def _missing(connection: sqlite3.Connection, names: list[str]) -> bool:
     rows = connection.execute("SELECT name FROM sqlite_master")
     return not set(names) <= {name for (name,) in rows}
+
+
+def _collections(connection: sqlite3.Connection) -> list[str]:
+    if _missing(connection, ["document"]):
+        return []
+    return [name for (name,) in connection.execute(COLLECTIONS).fetchall()]
 
 
 def _documents(

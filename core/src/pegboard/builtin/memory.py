@@ -81,6 +81,7 @@ class MemoryKeyValue:
             "Blobs": blobs,
             "VersionedBlobs": blobs,
             "DocumentStore": documents,
+            "DocumentCollections": documents,
             "Files": MemoryFiles(
                 FileGuards(options.extensions, options.max_size), context
             ),

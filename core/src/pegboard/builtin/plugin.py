@@ -18,7 +18,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "blobs": ("Blobs", "PresignedBlobs", "VersionedBlobs"),
     "chat": ("ChatModel", "StreamingChat"),
     "database": ("Database",),
-    "documents": ("DocumentStore",),
+    "documents": ("DocumentStore", "DocumentCollections"),
     "embeddings": ("Embedder",),
     "files": ("Files",),
     "images": ("ImageGenerator",),
@@ -34,7 +34,10 @@ OF_MODELS = (
     *("ChatModel", "StreamingChat", "Embedder", "ImageGenerator", "SpeechModel"),
     *("TranscriptionModel", "BatchChat", "ModelCatalog", "ModelPuller", "TokenCounter"),
 )
-IN_MEMORY = ("KeyValue", "DocumentStore", "Blobs", "VersionedBlobs", "Files")
+IN_MEMORY = (
+    *("KeyValue", "DocumentStore", "DocumentCollections"),
+    *("Blobs", "VersionedBlobs", "Files"),
+)
 
 
 @hookimpl
@@ -114,7 +117,7 @@ def pegboard_storage_providers() -> Sequence[StorageProvider]:
             name="sqlite",
             factory="pegboard.builtin.sqlite:SqliteKeyValue",
             options="pegboard.builtin.sqlite:SqliteOptions",
-            contracts={"KeyValue": 1, "DocumentStore": 1},
+            contracts={"KeyValue": 1, "DocumentStore": 1, "DocumentCollections": 1},
             summary="values and documents in a SQLite file",
         ),
     ]

@@ -155,7 +155,10 @@ class SqliteKeyValue:
             durability=options.durability,
         )
         self._documents = SqliteDocuments(self._file, context.address)
-        self.parts = {"DocumentStore": self._documents}
+        self.parts = {
+            "DocumentStore": self._documents,
+            "DocumentCollections": self._documents,
+        }
 
     async def ping(self) -> None:
         """Read from the file, which is made if there is none."""

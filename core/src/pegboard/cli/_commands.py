@@ -206,6 +206,39 @@ def delete_key(place: Place, key: str) -> None:
 
 
 @cli.command()
+@click.argument("source")
+@click.argument("target")
+@click.option(
+    "--only",
+    type=click.Choice(["values", "blobs", "documents"]),
+    multiple=True,
+    help="Copy these alone; may be given again. Default: all that both keep.",
+)
+@click.option(
+    "--collection",
+    "collections",
+    multiple=True,
+    metavar="NAME",
+    help="Copy these documents alone; may be given again. Default: all.",
+)
+@click.option("--prefix", default="", help="Copy only keys that begin with this.")
+@click.option("--overwrite", is_flag=True, help="Replace what is in the target.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def copy(place: Place, /, **given: Any) -> None:
+    """
+    Copy what a storage keeps to another one, and compare it.
+
+    SOURCE and TARGET are addresses, such as storage.old and storage.new. A copy that
+    was interrupted goes on where it was when it is begun again. Exits with 1 if
+    anything in the target is not as it is in the source.
+    """
+    from . import _copy  # noqa: PLC0415 - only what runs is imported
+
+    _copy.run(place, **given)
+
+
+@cli.command()
 @click.option(
     "--watch",
     type=click.FloatRange(min=0, min_open=True),

@@ -165,6 +165,16 @@ class DocumentStore(Protocol):
         ...
 
 
+@contract(family="storage", version=1)
+class DocumentCollections(DocumentStore, Protocol):
+    """Documents in collections that can be listed."""
+
+    @operation(repeatable=True)
+    async def list_collections(self) -> list[str]:
+        """Return the names of the collections that have documents, in order."""
+        ...
+
+
 def indexed_value(body: Mapping[str, Any], index: IndexedField) -> Any:
     """Return what *body* counts as in *index*."""
     value = body.get(index.name)

@@ -29,6 +29,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from pegboard import (
     Collection,
+    DocumentCollections,
     DocumentStore,
     IndexedField,
     Pegboard,
@@ -661,6 +662,51 @@ class DocumentStoreContract(StandardTests):
     ) -> None:
         """Whatever is done in whatever order, a dict that does the same agrees."""
         await asyncio.to_thread(_compare_with_model, store, self.examples)
+
+
+class DocumentCollectionsContract(DocumentStoreContract):
+    """What a DocumentStore must do besides, if it can list its collections."""
+
+    @pytest_asyncio.fixture
+    async def catalog(
+        self, make_board: MakeBoard
+    ) -> AsyncGenerator[DocumentCollections]:
+        """Return the store, empty, as what lists its collections."""
+        async with make_board() as board:
+            yield board.storage("kit", DocumentCollections)
+
+    async def test_without_documents_there_are_no_collections(
+        self, catalog: DocumentCollections
+    ) -> None:
+        """A collection that was only looked at is not listed."""
+        assert await catalog.list_collections() == []
+        await catalog.find_documents(PETS, {"kind": "cat"})
+        await catalog.get_document(PLAIN, "key")
+        assert await catalog.list_collections() == []
+
+    async def test_collections_are_listed_in_order(
+        self, catalog: DocumentCollections
+    ) -> None:
+        """Each one that has documents is listed once, under the name that it has."""
+        names = sorted([name for name in KEYS if len(name) < 100])
+        for name in reversed(names):
+            await catalog.put_document(Collection(name), "one", {})
+            await catalog.put_document(Collection(name), "two:", {})
+
+        assert await catalog.list_collections() == names
+
+    async def test_collections_end_with_their_last_document(
+        self, catalog: DocumentCollections
+    ) -> None:
+        """What has no documents any more is not listed."""
+        for key in ("one", "two"):
+            await catalog.put_document(PETS, key, {"kind": "cat", "age": 3})
+        await catalog.put_document(PLAIN, "one", {})
+        await catalog.delete_document(PETS, "one")
+        assert await catalog.list_collections() == ["pets", "plain"]
+        await catalog.delete_document(PETS, "two")
+
+        assert await catalog.list_collections() == ["plain"]
 
 
 class PersistentDocumentStoreContract(DocumentStoreContract):

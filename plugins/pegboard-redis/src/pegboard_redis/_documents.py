@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pegboard import SingleFlight
 from pegboard.contracts.document_order import mark, marked, sortable
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from ._connection import Part
     from ._scripts import Script
 
+GLOB = re.compile(rb"[\\*?\[\]]")
+"""What the server takes for patterns."""
 MOST_GROWN = 100
 """Documents that are put into a new index at once."""
 
@@ -133,6 +136,25 @@ class RedisDocuments:
             if not last or len(found) > search.limit:
                 return search.page(found)
             first = first.after(last, descending=descending)
+
+    async def list_collections(self) -> list[str]:
+        """
+        Return the names of the collections that have documents, in order.
+
+        The server goes through all keys that it has, some at a time.
+        """
+        before, after = self._named + b"index:", b":"
+        pattern = GLOB.sub(rb"\\\g<0>", before) + b"*" + after
+        found: set[str] = set()
+        cursor = "0"
+        while True:
+            cursor, keys = await self._client.call(
+                "SCAN", cursor, "MATCH", pattern, "COUNT", MOST_LOOKED_AT
+            )
+            names = [k.encode(errors="surrogateescape")[len(before) : -1] for k in keys]
+            found.update(unquote(n.decode()) for n in names if after not in n)
+            if cursor == "0":
+                return sorted(found)
 
     async def _step(
         self,

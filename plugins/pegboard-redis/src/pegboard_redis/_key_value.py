@@ -78,7 +78,7 @@ class RedisKeyValue:
         self._index: tuple[Part, Part] = (named + b"order", named + b"expiry")
         self._client = Client(options, context)
         documents = RedisDocuments(self._client, named, context.address)
-        self.parts = {"DocumentStore": documents}
+        self.parts = dict.fromkeys(("DocumentCollections", "DocumentStore"), documents)
 
     async def ping(self) -> None:
         """Have the server answer."""

@@ -13,7 +13,7 @@ def pegboard_storage_providers() -> list[StorageProvider]:
             name="redis",
             factory="pegboard_redis._key_value:RedisKeyValue",
             options="pegboard_redis.options:RedisOptions",
-            contracts={"DocumentStore": 1, "KeyValue": 1},
+            contracts={"DocumentCollections": 1, "DocumentStore": 1, "KeyValue": 1},
             install="pegboard-redis",
             env={"url": ("REDIS_URL",)},
             summary="values and documents on a Redis or Valkey server",

@@ -41,6 +41,16 @@ DELETE = "DELETE FROM {table} WHERE {this} RETURNING 1"
 DELETE_IF_VERSION = """
     DELETE FROM {table} WHERE {this} AND version = :if_version RETURNING 1
 """
+# From one name to the next through the index: there may be many documents of each.
+COLLECTIONS = """
+    WITH RECURSIVE known (name) AS (
+        SELECT min(collection) FROM {table}
+        UNION ALL
+        SELECT (SELECT min(collection) FROM {table} WHERE collection > known.name)
+        FROM known WHERE known.name IS NOT NULL
+    )
+    SELECT name FROM known WHERE name IS NOT NULL
+"""
 THIS = "collection = :collection AND key = :key"
 
 
@@ -70,6 +80,7 @@ class DocumentStatements:
         self.put_if_version = self._spelled(PUT_IF_VERSION, all_new=ALL_NEW.format(":"))
         self.delete = self._spelled(DELETE)
         self.delete_if_version = self._spelled(DELETE_IF_VERSION)
+        self.collections = self._spelled(COLLECTIONS)
 
     def find(self, collection: Collection, search: Search) -> Question:
         """Return what asks for a page, and for one document more."""

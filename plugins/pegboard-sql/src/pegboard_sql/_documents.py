@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from ._pools import Pools
     from .options import SqlOptions
 
+PLAIN = Collection("plain")
+"""Any collection will do to have the table made."""
 LONGEST_INDEXING = 3600.0
 """Seconds: who has many documents and asks for a new index must wait for it once."""
 
@@ -139,6 +141,12 @@ class SqlDocuments:
         question = statements.find(collection, search)
         rows = await self._run(question.sql, question.values, again=True)
         return search.page([_document(row) for row in rows])
+
+    async def list_collections(self) -> list[str]:
+        """Return the names of the collections that have documents, in order."""
+        statements = await self._statements(PLAIN)
+        rows = await self._run(statements.collections, {}, again=True)
+        return [restored(name) for (name,) in rows]
 
     async def _run(
         self, statement: str, values: Mapping[str, Any], *, again: bool = False

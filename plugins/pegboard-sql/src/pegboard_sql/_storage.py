@@ -31,6 +31,7 @@ class SqlStorage:
         self.parts = {
             "Database": database,
             "DocumentStore": documents,
+            "DocumentCollections": documents,
             "KeyValue": values,
         }
         self.ping = database.ping

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ._storage import SqlStorage
     from .options import SqlOptions
 
-CONTRACTS = {"Database": 1, "DocumentStore": 1, "KeyValue": 1}
+CONTRACTS = dict.fromkeys(
+    ("Database", "DocumentCollections", "DocumentStore", "KeyValue"), 1
+)
 ENV = {
     "url": ("DATABASE_URL",),
     "pool_size": ("DB_POOL_SIZE",),
