@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from ._stream import ReplyStream as ReplyStream
     from ._stream import TypedStream as TypedStream
     from ._toolbox import ToolUse as ToolUse
-    from ._worker import Worker as Worker
     from ._values import Values as Values
+    from ._worker import Worker as Worker
     from .contracts.audio import Speech as Speech
     from .contracts.audio import SpeechModel as SpeechModel
     from .contracts.audio import SpeechRequest as SpeechRequest
@@ -97,6 +97,9 @@ if TYPE_CHECKING:
     from .contracts.embeddings import Embedder as Embedder
     from .contracts.embeddings import EmbeddingRequest as EmbeddingRequest
     from .contracts.embeddings import Embeddings as Embeddings
+    from .contracts.event_log import Event as Event
+    from .contracts.event_log import EventLog as EventLog
+    from .contracts.event_log import EventPage as EventPage
     from .contracts.files import FileEntry as FileEntry
     from .contracts.files import FilePage as FilePage
     from .contracts.files import Files as Files
@@ -205,6 +208,7 @@ _HOME = {
     **dict.fromkeys(("ModelCatalog", "ModelEntry", "ModelPuller"), "contracts.models"),
     **dict.fromkeys(("PullProgress", "TokenCounter"), "contracts.models"),
     **dict.fromkeys(_QUEUE.split(), "contracts.queue"),
+    **dict.fromkeys(("Event", "EventLog", "EventPage"), "contracts.event_log"),
     **dict.fromkeys(("built_on", "contract", "operation"), "contracts.declare"),
     **dict.fromkeys(_DOCUMENTS.split(), "contracts.documents"),
     **dict.fromkeys(("BlockingDatabase", "Database"), "contracts.database"),

@@ -254,7 +254,7 @@ class SqliteQueue:
 
 
 @contextmanager
-def _together(connection: sqlite3.Connection) -> Generator[None]:
+def together(connection: sqlite3.Connection) -> Generator[None]:
     """Have all statements of the block be done, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -276,7 +276,7 @@ def _changed(
 
 
 def _put(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-    with _together(connection):
+    with together(connection):
         connection.executemany(PUBLISH, rows)
 
 
@@ -294,7 +294,7 @@ def _take(
 def _bury(
     connection: sqlite3.Connection, where: str, values: tuple[object, ...]
 ) -> int:
-    with _together(connection):
+    with together(connection):
         bury = f"""
             INSERT INTO dead_letter ({_MESSAGE}, deliveries)
             SELECT {_MESSAGE}, deliveries FROM queue_message {where} ORDER BY due
@@ -307,7 +307,7 @@ def _bury(
 def _redrive(
     connection: sqlite3.Connection, now: float, where: str, values: tuple[object, ...]
 ) -> int:
-    with _together(connection):
+    with together(connection):
         connection.execute(f"{REDRIVE}{where} ORDER BY place", (now, *values))
         return _changed(connection, DISCARD + where, values)
 

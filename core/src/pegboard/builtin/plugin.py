@@ -20,6 +20,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "database": ("Database",),
     "documents": ("DocumentStore", "DocumentCollections"),
     "embeddings": ("Embedder",),
+    "event_log": ("EventLog",),
     "files": ("Files",),
     "images": ("ImageGenerator",),
     "key_value": ("KeyValue",),
@@ -38,6 +39,7 @@ IN_MEMORY = (
     *("KeyValue", "DocumentStore", "DocumentCollections"),
     *("Blobs", "VersionedBlobs", "Files"),
 )
+MESSAGING = ("Queue", "DeadLetterQueue", "EventLog")
 
 
 @hookimpl
@@ -139,17 +141,17 @@ def pegboard_integrations() -> Sequence[IntegrationProvider]:
             name="memory",
             factory="pegboard.builtin.messaging:MemoryMessaging",
             options="pegboard.builtin.messaging:MemoryMessagingOptions",
-            contracts={"Queue": 1, "DeadLetterQueue": 1},
+            contracts=dict.fromkeys(MESSAGING, 1),
             external=False,
-            summary="a queue in the memory of this process",
+            summary="a queue and events in the memory of this process",
         ),
         IntegrationProvider(
             name="sqlite",
             factory="pegboard.builtin.messaging:SqliteMessaging",
             options="pegboard.builtin.messaging:SqliteMessagingOptions",
-            contracts={"Queue": 1, "DeadLetterQueue": 1},
+            contracts=dict.fromkeys(MESSAGING, 1),
             external=False,
-            summary="a queue in a SQLite file",
+            summary="a queue and events in a SQLite file",
         ),
         IntegrationProvider(
             name="environment",

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .documents import (
         PersistentDocumentStoreContract as PersistentDocumentStoreContract,
     )
+    from .event_log import EventLogContract as EventLogContract
+    from .event_log import PersistentEventLogContract as PersistentEventLogContract
     from .fault_server import Fault as Fault
     from .fault_server import FaultServer as FaultServer
     from .fault_server import Scripted as Scripted
@@ -74,6 +76,7 @@ _HOME = {
     "DatabaseContract": "database",
     "DocumentStoreContract": "documents",
     "PersistentDocumentStoreContract": "documents",
+    **dict.fromkeys(("EventLogContract", "PersistentEventLogContract"), "event_log"),
     **dict.fromkeys(("Fault", "FaultServer", "Scripted"), "fault_server"),
     "FaultyServiceContract": "faults",
     **dict.fromkeys(("KeyValueContract", "PersistentKeyValueContract"), "key_value"),
