@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from ._bell import LONGEST_BLOCK, Bell
 from ._client import Client
+from ._events import RedisEvents
 from ._key_value import BEYOND
 from ._queue import RedisQueue
 
@@ -17,24 +18,33 @@ if TYPE_CHECKING:
 
 
 class RedisMessaging:
-    """A queue, by one client."""
+    """A queue and events, by one client."""
 
     def __init__(self, options: RedisMessagingOptions, context: Context) -> None:
         self._client = Client(options, context)
         default = f"pegboard:{quote(context.name, '')}:"
         prefix = default if options.prefix is None else options.prefix
-        base = prefix.encode() + BEYOND + b"queue:"
-        self._bell = Bell(
-            base + b"bell", lambda: self._client.make_line(patience=LONGEST_BLOCK)
-        )
+        queue_base = prefix.encode() + BEYOND + b"queue:"
+        events_key = prefix.encode() + BEYOND + b"events"
+        self._bells = (self._bell(queue_base + b"bell"), self._bell(events_key))
         queue = RedisQueue(
             self._client,
-            self._bell,
-            base,
+            self._bells[0],
+            queue_base,
             visibility=options.visibility,
             max_deliveries=options.max_deliveries,
         )
-        self.parts = {"Queue": queue, "DeadLetterQueue": queue}
+        events = RedisEvents(
+            self._client,
+            self._bells[1],
+            events_key,
+            address=context.address,
+            keep=options.keep,
+            overflow=options.overflow,
+            block_timeout=options.block_timeout,
+            reader_timeout=options.reader_timeout,
+        )
+        self.parts = {"Queue": queue, "DeadLetterQueue": queue, "EventLog": events}
 
     async def ping(self) -> None:
         """Have the server answer."""
@@ -42,5 +52,9 @@ class RedisMessaging:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._bell.aclose()
+        for bell in self._bells:
+            await bell.aclose()
         await self._client.aclose()
+
+    def _bell(self, key: bytes) -> Bell:
+        return Bell(key, lambda: self._client.make_line(patience=LONGEST_BLOCK))

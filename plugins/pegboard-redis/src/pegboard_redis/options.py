@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pegboard import Options
+from pegboard.contracts.event_rules import (
+    BLOCK_TIMEOUT,
+    KEEP,
+    READER_TIMEOUT,
+    Overflow,
+)
 from pegboard.contracts.queue_rules import MAX_DELIVERIES, VISIBILITY
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -70,9 +76,20 @@ class RedisOptions(ServerOptions):
 
 
 class RedisMessagingOptions(ServerOptions):
-    """A queue on a Redis or Valkey server."""
+    """A queue and events on a Redis or Valkey server."""
 
     visibility: float = Field(default=VISIBILITY, gt=0)
     """Seconds for which a message that was received is hidden from others."""
     max_deliveries: int | None = Field(default=MAX_DELIVERIES, ge=1)
     """Deliveries after which a message becomes a dead letter. None is never."""
+    keep: int = Field(default=KEEP, ge=1)
+    """Most events that are kept for those who read later."""
+    overflow: Overflow = "drop"
+    """
+    What happens when one who reads is behind by all of them: the oldest is dropped, or
+    whoever publishes waits (``block``) or gets an error.
+    """
+    block_timeout: float = Field(default=BLOCK_TIMEOUT, gt=0)
+    """Longest time, in seconds, that whoever publishes waits."""
+    reader_timeout: float = Field(default=READER_TIMEOUT, gt=0)
+    """Seconds after which one who was not heard of no longer reads."""

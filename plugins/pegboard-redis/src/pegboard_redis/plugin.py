@@ -29,10 +29,10 @@ def pegboard_integrations() -> list[IntegrationProvider]:
             name="redis",
             factory="pegboard_redis._messaging:RedisMessaging",
             options="pegboard_redis.options:RedisMessagingOptions",
-            contracts={"Queue": 1, "DeadLetterQueue": 1},
+            contracts={"Queue": 1, "DeadLetterQueue": 1, "EventLog": 1},
             external=False,
             install="pegboard-redis",
             env={"url": ("REDIS_URL",)},
-            summary="a queue on a Redis or Valkey server",
+            summary="a queue and events on a Redis or Valkey server",
         )
     ]
