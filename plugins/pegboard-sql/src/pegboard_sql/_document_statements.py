@@ -73,6 +73,7 @@ class DocumentStatements:
         self._table = table
         self._name = dialect.identifier_preparer.format_table(table)
         self._is_server = dialect.name == "postgresql"
+        self._known: dict[object, str] = {}
         all_old = f"UPDATE SET {ALL_NEW.format('excluded.')}"
         self.get = self._spelled(GET)
         self.put = self._spelled(PUT, otherwise=all_old)
@@ -84,14 +85,15 @@ class DocumentStatements:
 
     def find(self, collection: Collection, search: Search) -> Question:
         """Return what asks for a page, and for one document more."""
-        parts = dict(self._conditions(search))
-        parts.update(self._later(search))
-        conditions = "".join(f" AND {part}" for part in parts)
-        order = self._order(search)
-        sql = self._spelled(FIND, conditions=conditions, order=order)
-        values = {k: v for given in parts.values() for k, v in given.items()}
+        values: dict[str, Any] = {
+            f"value{number}": sortable(condition.value)
+            for number, condition in enumerate(search.conditions)
+        }
         values |= {"collection": stored(collection.name), "most": search.limit + 1}
-        return Question(sql, values)
+        if search.after is not None:
+            values["after"] = stored(search.after.key)
+            values["after_value"] = sortable(search.after.value)
+        return Question(self._asking(search), values)
 
     def index_name(self, index: IndexedField) -> str:
         """Return what *index* of this table is called in the database."""
@@ -126,26 +128,36 @@ class DocumentStatements:
         plain = " ".join(filled.split())
         return re.sub(r":(\w+)", r"%(\1)s", plain) if self._is_server else plain
 
-    def _conditions(self, search: Search) -> Iterator[tuple[str, dict[str, Any]]]:
-        for number, condition in enumerate(search.conditions):
-            name = f"value{number}"
-            part = f"{self._value(condition.index)} {condition.operator} :{name}"
-            if condition.operator in {"<", "<="}:  # None lies in no range
-                part += f" AND {self._value(condition.index)} > '{NONE}'"
-            yield part, {name: sortable(condition.value)}
+    def _asking(self, search: Search) -> str:
+        """Return the statement: a program has few kinds of questions."""
+        compared = ((one.index, one.operator) for one in search.conditions)
+        is_first = search.after is None
+        kind = (search.order_by, search.descending, is_first, *compared)
+        if kind not in self._known:
+            parts = [*self._conditions(search), *self._later(search)]
+            conditions = "".join(f" AND {part}" for part in parts)
+            order = self._order(search)
+            sql = self._spelled(FIND, conditions=conditions, order=order)
+            self._known[kind] = sql
+        return self._known[kind]
 
-    def _later(self, search: Search) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _conditions(self, search: Search) -> Iterator[str]:
+        for number, condition in enumerate(search.conditions):
+            value = self._value(condition.index)
+            yield f"{value} {condition.operator} :value{number}"
+            if condition.operator in {"<", "<="}:  # None lies in no range
+                yield f"{value} > '{NONE}'"
+
+    def _later(self, search: Search) -> Iterator[str]:
         """Yield the condition that a document comes after those of the pages before."""
+        sign = "<" if search.descending else ">"
         if search.after is None:
             return
-        sign = "<" if search.descending else ">"
-        last = {"after": stored(search.after.key)}
         if search.order_by is None:
-            yield f"key {sign} :after", last
-            return
-        last["after_value"] = sortable(search.after.value)
-        value = self._value(search.order_by)
-        yield f"({value}, key) {sign} (:after_value, :after)", last
+            yield f"key {sign} :after"
+        else:
+            value = self._value(search.order_by)
+            yield f"({value}, key) {sign} (:after_value, :after)"
 
     def _order(self, search: Search) -> str:
         way = " DESC" if search.descending else ""
