@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from .contracts.queue import QueueCounts as QueueCounts
     from .contracts.secret_store import SecretStore as SecretStore
     from .contracts.secret_store import SecretVault as SecretVault
+    from .contracts.tracing import Tracing as Tracing
     from .contracts.webhooks import SentEvent as SentEvent
     from .contracts.webhooks import Webhooks as Webhooks
     from .deadline import time_left as time_left
@@ -215,6 +216,7 @@ _HOME = {
     **dict.fromkeys(("Entry", "KeyPage", "KeyValue"), "contracts.key_value"),
     **dict.fromkeys(("Messenger", "Posted"), "contracts.messenger"),
     **dict.fromkeys(("SecretStore", "SecretVault"), "contracts.secret_store"),
+    "Tracing": "contracts.tracing",
     **dict.fromkeys(("SentEvent", "Webhooks"), "contracts.webhooks"),
     **dict.fromkeys(("Context", "IntegrationProvider"), "descriptors"),
     **dict.fromkeys(("LLMProvider", "StorageProvider"), "descriptors"),

@@ -27,13 +27,13 @@ from ._secrets import Secrets
 from ._selection import selected
 from ._settings.settings import Settings
 from ._suggest import suggest
-from .contracts.messenger import Messenger
 from .contracts.secret_store import SecretStore
 from .errors import CloseError, Problem, SettingsError
 from .health import Health, judged, measured
 from .health import composed as composed_health
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
     from pydantic import SecretStr
 
     from ._plan import Plan
@@ -111,7 +111,7 @@ class Pegboard:
             self._registry,
             clock=clock,
             accounts=self._accounts,
-            messenger=lambda name: self.integration(name, Messenger),
+            integration=self.integration,
         )
         self._instances = Instances(
             settings,
@@ -255,6 +255,15 @@ class Pegboard:
 
         """
         return self._instances.get(address).provider
+
+    def tracer(self, component: str) -> Tracer:
+        """
+        Return a tracer of OpenTelemetry for the program's own spans, of *component*.
+
+        They and those of the calls within are one tree, and go to the same place. Where
+        the settings ask for no tracing, it makes none.
+        """
+        return self._observing.tracer(component)
 
     def flag(self, name: str) -> bool:
         """

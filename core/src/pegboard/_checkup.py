@@ -22,7 +22,8 @@ def problems(
     """Return all that is wrong with any configured instance, and what names one."""
     found = [
         *_used(settings, registry),
-        *_alerts(settings),
+        *_named(settings, "alerts.to", settings.top.alerts.to),
+        *_named(settings, "tracing.to", settings.top.tracing.to),
         *_targets(settings),
         *_instances(settings, plan_of),
     ]
@@ -37,11 +38,11 @@ def _used(settings: Settings, registry: Registry) -> Iterator[Problem]:
         yield Problem("plugins.use", message)
 
 
-def _alerts(settings: Settings) -> Iterator[Problem]:
-    """Yield what is wrong with who is to post alerts."""
-    name, known = settings.top.alerts.to, settings.names("integrations")
+def _named(settings: Settings, where: str, name: str | None) -> Iterator[Problem]:
+    """Yield what is wrong with the integration that is named there."""
+    known = settings.names("integrations")
     if name is not None and name not in known:
-        yield _unknown("alerts.to", name, known)
+        yield _unknown(where, name, known)
 
 
 def _targets(settings: Settings) -> Iterator[Problem]:

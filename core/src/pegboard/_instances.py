@@ -82,6 +82,8 @@ class Instances:
                 msg = f"{address}: the board is closed."
                 raise PegboardError(msg)
             if address not in self._made:
+                self._observers()  # which may make it: the one that traces go to
+            if address not in self._made:
                 self._made[address] = self._make(self.plan(address, contract))
             instance = self._made[address]
         if contract and contract.name not in instance.plan.contracts:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._alerts import Alerts
 from ._slo import ServiceLevels
 from ._stats_file import StatsFile
+from .contracts.messenger import Messenger
+from .contracts.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from opentelemetry.trace import Tracer, TracerProvider
 
     from ._accounts import Accounts
     from ._call_log import CallLog
     from ._plugins.registry import Registry
     from ._settings.settings import Settings
-    from .contracts.messenger import Messenger
     from .observers import Observer
 
 
@@ -31,13 +34,14 @@ class Observing:
         *,
         clock: Callable[[], float],
         accounts: Accounts,
-        messenger: Callable[[str], Messenger],
+        integration: Callable[[str, Any], Any],
     ) -> None:
+        self._integration = integration
         self._settings = settings
         self._registry = registry
         self._clock = clock
         self._accounts = accounts
-        self._alerts = _alerts(settings, clock, messenger)
+        self._alerts = _alerts(settings, clock, integration)
         self._stats_file = self._new_stats_file()
         self._call_log = self._new_call_log()
         self._observers: tuple[Observer, ...] | None = None
@@ -45,8 +49,20 @@ class Observing:
     def observers(self) -> tuple[Observer, ...]:
         """Return all observers; those of plugins come last."""
         if self._observers is None:
-            self._observers = (*self._own(), *self._theirs())
+            self._observers = self._made()
         return self._observers
+
+    def tracer(self, component: str) -> Tracer:
+        """Return a tracer for spans that are not of calls."""
+        from opentelemetry import trace  # noqa: PLC0415 - few programs need it
+
+        wanted = self._settings.top.tracing
+        if not (wanted.enabled or wanted.to):
+            return trace.NoOpTracer()
+        provider = self._provider()
+        if wanted.to and provider is None:
+            return trace.NoOpTracer()
+        return trace.get_tracer(component, tracer_provider=provider)
 
     async def post_waiting(self) -> None:
         """Wait until alerts are posted, but not for ever."""
@@ -61,6 +77,14 @@ class Observing:
             self._stats_file.close()
         if self._call_log:
             await self._call_log.aclose()
+
+    def _made(self) -> tuple[Observer, ...]:
+        self._observers = ()  # of what is made to be an observer
+        try:
+            return (*self._own(), *self._theirs())
+        except BaseException:
+            self._observers = None  # so that who asks again is not told of nothing
+            raise
 
     def _own(self) -> Iterator[Observer]:
         yield from self._tracing()
@@ -80,11 +104,21 @@ class Observing:
 
     def _tracing(self) -> Iterator[Observer]:
         """Yield what traces calls, if they are to be traced."""
-        if self._settings.top.tracing.enabled:
+        wanted = self._settings.top.tracing
+        provider = self._provider()
+        if provider or (wanted.enabled and not wanted.to):
             # Imports OpenTelemetry, which nobody else needs.
-            from ._tracing.tracing import Tracing  # noqa: PLC0415
+            from ._tracing.tracing import Tracing as TracingObserver  # noqa: PLC0415
 
-            yield Tracing(self._settings.top.tracing)
+            yield TracingObserver(wanted, provider)
+
+    def _provider(self) -> TracerProvider | None:
+        """Return what makes the tracers, if the settings say where traces go."""
+        name = self._settings.top.tracing.to
+        if name is None:
+            return None
+        destination: Tracing = self._integration(name, Tracing)
+        return destination.tracer_provider
 
     def _new_stats_file(self) -> StatsFile | None:
         every = self._settings.top.stats.write_every
@@ -106,9 +140,9 @@ class Observing:
 def _alerts(
     settings: Settings,
     clock: Callable[[], float],
-    messenger: Callable[[str], Messenger],
+    integration: Callable[[str, Any], Any],
 ) -> Alerts | None:
     name = settings.top.alerts.to
     if name is None:
         return None
-    return Alerts(settings.top.alerts, clock, lambda: messenger(name))
+    return Alerts(settings.top.alerts, clock, lambda: integration(name, Messenger))

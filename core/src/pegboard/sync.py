@@ -66,6 +66,7 @@ from .contracts import (
     messenger,
     queue,
     secret_store,
+    tracing,
     webhooks,
 )
 from .errors import PluginError
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from opentelemetry.trace import Tracer, TracerProvider
     from pydantic import SecretStr
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
@@ -427,6 +429,19 @@ class SecretVault(SecretStore):
     list_secrets = blocking(secret_store.SecretVault.list_secrets)
 
 
+@twin_of(tracing.Tracing)
+class Tracing(Blocking):
+    """Somewhere that spans are sent to; see ``pegboard.Tracing``."""
+
+    _original: tracing.Tracing
+
+    flush = blocking(tracing.Tracing.flush)
+
+    @property
+    def tracer_provider(self) -> TracerProvider | None:
+        """What makes tracers; None while this is off."""
+        return self._original.tracer_provider
+
 @twin_of(webhooks.Webhooks)
 class Webhooks(Blocking):
     """Somebody who wants to be told of events; see ``pegboard.Webhooks``."""
@@ -614,6 +629,7 @@ TWINS = (
     SecretStore,
     SecretVault,
     Webhooks,
+    Tracing,
 )
 """What ``storage`` and ``integration`` take, and what is made of it."""
 
@@ -876,6 +892,10 @@ class Pegboard:
         return self._board.provider(address)
 
     def flag(self, name: str) -> bool:
+    def tracer(self, component: str) -> Tracer:
+        """Return a tracer for the program's own spans; see ``pegboard.Pegboard``."""
+        return self._board.tracer(component)
+
         """Return whether the feature flag *name* is on."""
         return self._board.flag(name)
 

@@ -20,6 +20,7 @@ PACKAGES: Mapping[str, str] = {
     "local": "pegboard-local",
     "ollama": "pegboard-ollama",
     "openai": "pegboard-openai",
+    "phoenix": "pegboard-phoenix",
     "redis": "pegboard-redis",
     "postgresql": "pegboard-sql",
     "sql": "pegboard-sql",

@@ -47,7 +47,9 @@ class TracingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     enabled: bool = False
-    """Whether calls become spans and metrics."""
+    """Whether calls become spans and metrics. The program sets up where they go."""
+    to: Name | None = None
+    """The integration that spans go to, by name, instead of the program's provider."""
     conventions: ConventionsVersion = "1.41"
     """The version of the semantic conventions that names follow."""
     capture_content: bool = False

@@ -28,6 +28,7 @@ CONTRACTS: Mapping[str, tuple[str, ...]] = {
     "models": ("ModelCatalog", "ModelPuller", "TokenCounter"),
     "queue": ("DeadLetterQueue", "Queue"),
     "secret_store": ("SecretStore", "SecretVault"),
+    "tracing": ("Tracing",),
     "webhooks": ("Webhooks",),
 }
 """Names by module; each is imported when something offers it."""

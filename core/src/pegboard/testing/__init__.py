@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .spans import no_spans as no_spans
     from .standard import StandardTests as StandardTests
     from .tcp_proxy import TcpProxy as TcpProxy
+    from .tracing import TracingContract as TracingContract
 
 _ABILITIES = (
     "BatchChatContract EmbedderContract ImageGeneratorContract ModelCatalogContract "
@@ -87,6 +88,7 @@ _HOME = {
     "no_spans": "spans",
     "StandardTests": "standard",
     "TcpProxy": "tcp_proxy",
+    "TracingContract": "tracing",
 }
 __all__ = [*_HOME]  # noqa: PLE0604 - the keys are names
 

@@ -1,0 +1,1 @@
+"""Traces of calls in Arize Phoenix, for pegboard."""
