@@ -378,8 +378,9 @@ class EventLogContract(StandardTests):
         await asyncio.sleep(0.05)
 
         assert len((await log.read_events(after="start")).events) == 1
+        assert not any(task.done() for task in waiting)
         await log.publish_event("a", 2)
-        await asyncio.gather(*waiting)
+        assert all(page.events for page in await asyncio.gather(*waiting))
 
     async def test_oldest_events_are_dropped(self, open_log: OpenLog) -> None:
         """As many are kept as the settings say."""

@@ -636,6 +636,7 @@ class QueueContract(StandardTests):
 
         assert await queue.ack(received.receipt) is True
         assert (await queue.count()).in_flight == 0
+        assert not any(task.done() for task in waiting)
         await queue.publish_many([NewMessage(body=number) for number in range(TASKS)])
         await asyncio.gather(*waiting)
 
