@@ -165,10 +165,10 @@ _DOCUMENTS = (
 )
 _HOME = {
     "Pegboard": "_board",
-    "Cache": "_cache",
-    "JsonDatabase": "_json_database",
     "Artifact": "_artifact_manifest",
     **dict.fromkeys(("ArtifactPage", "Artifacts"), "_artifacts"),
+    "Cache": "_cache",
+    "JsonDatabase": "_json_database",
     "Conversations": "_conversations",
     **dict.fromkeys(("Index", "Key"), "_document_shape"),
     **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_documents"),

@@ -420,6 +420,7 @@ class SecretStore(Blocking):
     get_secret = blocking(secret_store.SecretStore.get_secret)
 
 
+
 @twin_of(secret_store.SecretVault)
 class SecretVault(SecretStore):
     """A secret store that takes secrets, too; see ``pegboard.SecretVault``."""
@@ -427,7 +428,6 @@ class SecretVault(SecretStore):
     set_secret = blocking(secret_store.SecretVault.set_secret)
     delete_secret = blocking(secret_store.SecretVault.delete_secret)
     list_secrets = blocking(secret_store.SecretVault.list_secrets)
-
 
 @twin_of(tracing.Tracing)
 class Tracing(Blocking):
@@ -441,6 +441,7 @@ class Tracing(Blocking):
     def tracer_provider(self) -> TracerProvider | None:
         """What makes tracers; None while this is off."""
         return self._original.tracer_provider
+
 
 @twin_of(webhooks.Webhooks)
 class Webhooks(Blocking):
@@ -628,8 +629,8 @@ TWINS = (
     DeadLetterQueue,
     SecretStore,
     SecretVault,
-    Webhooks,
     Tracing,
+    Webhooks,
 )
 """What ``storage`` and ``integration`` take, and what is made of it."""
 
@@ -891,11 +892,11 @@ class Pegboard:
         """Return what the plugin made for *address*: its own object, not blocking."""
         return self._board.provider(address)
 
-    def flag(self, name: str) -> bool:
     def tracer(self, component: str) -> Tracer:
         """Return a tracer for the program's own spans; see ``pegboard.Pegboard``."""
         return self._board.tracer(component)
 
+    def flag(self, name: str) -> bool:
         """Return whether the feature flag *name* is on."""
         return self._board.flag(name)
 

@@ -42,7 +42,7 @@ ConventionsVersion = Literal["1.36", "1.41"]
 
 
 class TracingSettings(BaseModel):
-    """What OpenTelemetry is told of calls. The program sets up where that goes."""
+    """What OpenTelemetry is told of calls, and where that goes."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
