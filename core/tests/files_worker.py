@@ -18,7 +18,6 @@ from pegboard.builtin.files import FileBlobs, FilesOptions
 from pegboard.errors import Conflict
 
 TASKS = 8
-PIECE = 100_000
 
 
 def open_store(path):
@@ -32,18 +31,6 @@ def open_store(path):
 def say(*words):
     """Print a line that nothing can tear or hold back."""
     os.write(1, f"{json.dumps(words)}\n".encode())
-
-
-def content_of(number):
-    """Return what stands for *number*: some are small, some take several writes."""
-    return str(number).zfill(10).encode() * (PIECE * (number % 4) + 1)
-
-
-async def pieces_of(number):
-    """Yield the same piece by piece."""
-    content = content_of(number)
-    for start in range(0, len(content), PIECE):
-        yield content[start : start + PIECE]
 
 
 async def count_by_version(path, turns):
@@ -75,19 +62,6 @@ async def be_first(path, blobs):
             say(number)
         except Conflict:
             continue
-
-
-async def write_until_killed(path, first):
-    """Store number after number, also over the one before, and say each."""
-    store = open_store(path)
-    number = int(first)
-    while True:
-        await store.put("last", pieces_of(number))
-        await store.put(f"keys/{number}", content_of(number))
-        if number % 3 == 0:
-            await store.delete(f"keys/{number}")
-        say(number)
-        number += 1
 
 
 if __name__ == "__main__":

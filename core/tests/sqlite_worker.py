@@ -96,17 +96,6 @@ async def call_register(store, key, value, chance, seen):
     return seen
 
 
-async def write_until_killed(path, first):
-    """Store number after number, also over the one before, and say each."""
-    store = open_store(path)
-    number = int(first)
-    while True:
-        await store.set("last", [number] * VALUE_LENGTH)
-        await store.set(f"key{number}", [number] * VALUE_LENGTH)
-        say(number)
-        number += 1
-
-
 async def write_until_the_disk_is_full(path, limit):
     """Store number after number in a file that cannot grow beyond *limit*."""
     store = open_store(path)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import random
 import runpy
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 WORKER = Path(__file__).with_name("files_worker.py")
 TOOLS = runpy.run_path(str(WORKER))
-PROCESSES, KILLS = 4, 60
+PROCESSES = 4
 
 
 @contextmanager
@@ -75,53 +74,3 @@ async def test_one_process_is_first(store, path):
 
     assert sorted(number for one in said for (number,) in one) == [*range(50)]
     assert len((await store.list()).keys) == 50
-
-
-async def test_killed_writer_leaves_whole_blobs(store, path):
-    """Killed at any moment: nothing is torn, and nothing is lost that was told."""
-    chance = random.Random(1)  # noqa: S311 - no secret
-    content_of = TOOLS["content_of"]
-    told = -1
-    for _ in range(KILLS):
-        first = told + 1
-        with worker("write_until_killed", path, first) as process:
-            begin(process)
-            for _ in range(chance.randrange(1, 4)):
-                heard = process.stdout.readline()
-            process.kill()  # while it goes on
-            *_, last = [heard, *process.stdout.read().splitlines()]
-        (told,) = json.loads(last)
-        await check(store, told, first, content_of)
-
-    left = await every_key(store)
-    assert {"last"} <= left
-    assert {f"keys/{n}" for n in range(told + 1) if n % 3} <= left
-
-
-async def check(store, told, first, content_of):
-    """Assert that what was told is there, and that all there is is whole."""
-    if told >= 0:
-        last = int((await store.get("last"))[:10])
-        assert last in {told, told + 1}
-        assert await store.get("last") == content_of(last)
-    for number in range(first, told + 2):
-        blob = await store.stat(f"keys/{number}")
-        if number % 3 and number <= told:
-            assert blob is not None
-        if number % 3 == 0 and number <= told:
-            assert blob is None
-        if blob is not None:
-            assert await store.get(f"keys/{number}") == content_of(number)
-    for blob in await store.versions("last"):
-        old = await store.get("last", version=blob.version)
-        assert old == content_of(int(old[:10]))
-
-
-async def every_key(store):
-    """Return all keys that are listed."""
-    page = await store.list()
-    keys = {*page.keys}
-    while page.cursor:
-        page = await store.list(cursor=page.cursor)
-        keys |= {*page.keys}
-    return keys

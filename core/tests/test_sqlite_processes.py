@@ -183,32 +183,6 @@ def register_call(kind, expected, value, began, answer):
     )
 
 
-async def test_killed_writer_loses_nothing_and_tears_nothing(store, path):
-    """What a writer was told is stored survives its kill -9, whole."""
-    chance = random.Random(40)  # noqa: S311 - no secret
-    acknowledged = []
-    with ExitStack() as stack:
-        waiting = stack.enter_context(worker("write_until_killed", path, 0))
-        for turn in range(40):
-            writer, first = waiting, turn * 10_000
-            waiting = stack.enter_context(
-                worker("write_until_killed", path, first + 10_000)
-            )
-            writer.tell()
-            said = [writer.hear() for _ in range(chance.randint(1, 20))]
-            said += writer.kill()
-            acknowledged += [number for (number,) in said]
-            last = await store.get("last")
-            assert len(last) == VALUE_LENGTH
-            assert set(last) <= {acknowledged[-1], acknowledged[-1] + 1}
-            assert len(set(last)) == 1
-
-    for number in acknowledged:
-        assert await store.get(f"key{number}") == [number] * VALUE_LENGTH
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
 async def test_full_disk_loses_nothing_and_tears_nothing(store, path):
     """A write that fails half-way is an error, and all before it is kept."""
     with worker("write_until_the_disk_is_full", path, 300_000) as writer:
