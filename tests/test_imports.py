@@ -41,7 +41,7 @@ LINE = (
     {"_cache", "_conversations", "_json_database", "_locks", "_sessions", "_values"},
     {"_artifact_manifest", "_local_file"},
     {"_artifacts"},
-    {"_worker"},
+    {"_event_bus", "_worker"},
     {"_carrying"},
     {"_carried_blobs", "_carried_documents", "_carried_values"},
     {"_accounts"},

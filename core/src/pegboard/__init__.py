@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._documents import Document as Document
     from ._documents import DocumentPage as DocumentPage
     from ._documents import Documents as Documents
+    from ._event_bus import EventBus as EventBus
+    from ._event_bus import Subscription as Subscription
     from ._file_lock import file_lock as file_lock
     from ._gather import Gathering as Gathering
     from ._gather import Outcome as Outcome
@@ -185,6 +187,7 @@ _HOME = {
     "SingleFlight": "_single_flight",
     "ToolUse": "_toolbox",
     "Worker": "_worker",
+    **dict.fromkeys(("EventBus", "Subscription"), "_event_bus"),
     "Values": "_values",
     "make_tool": "tools",
     "enable_logging": "_log",

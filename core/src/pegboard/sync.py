@@ -48,6 +48,7 @@ from . import (
     _cache,
     _conversations,
     _documents,
+    _event_bus,
     _json_database,
     _llm,
     _locks,
@@ -61,6 +62,7 @@ from .contracts import (
     blobs,
     database,
     documents,
+    event_log,
     files,
     key_value,
     messenger,
@@ -607,6 +609,62 @@ class DeadLetterQueue(Queue):
     discard = blocking(queue.DeadLetterQueue.discard)
 
 
+@twin_of(event_log.EventLog)
+class EventLog(Blocking):
+    """The latest events, for whoever wants to know; see ``pegboard.EventLog``."""
+
+    publish_event = blocking(event_log.EventLog.publish_event)
+    read_events = blocking(event_log.EventLog.read_events)
+    forget_reader = blocking(event_log.EventLog.forget_reader)
+
+
+class Subscription(Blocking):
+    """Events as they happen; see ``pegboard.Subscription``."""
+
+    _original: _event_bus.Subscription
+
+    next = blocking(_event_bus.Subscription.next)
+
+    def __enter__(self) -> Self:
+        self._portal.call(self._original.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._portal.call(self._original.__aexit__(*exception))
+
+    def __iter__(self) -> Iterator[event_log.Event]:
+        return self._portal.iterate(aiter(self._original))
+
+    @property
+    def position(self) -> str:
+        """Where it is: pass it as *after* to go on there another time."""
+        return self._original.position
+
+    @property
+    def dropped(self) -> int:
+        """How many events had been dropped before they could be read."""
+        return self._original.dropped
+
+
+@twin_of(_event_bus.EventBus)
+class EventBus(Blocking):
+    """Events for whoever wants to know; see ``pegboard.EventBus``."""
+
+    _original: _event_bus.EventBus
+
+    publish = blocking(_event_bus.EventBus.publish)
+
+    def subscribe(
+        self,
+        *topics: str,
+        after: str = event_log.END,
+        where: Callable[[event_log.Event], bool] | None = None,
+    ) -> Subscription:
+        """Return the events of *topics*, to be used in a ``with`` block."""
+        original = self._original.subscribe(*topics, after=after, where=where)
+        return Subscription(original, self._portal)
+
+
 TWINS = (
     KeyValue,
     Values,
@@ -627,6 +685,8 @@ TWINS = (
     Messenger,
     Queue,
     DeadLetterQueue,
+    EventLog,
+    EventBus,
     SecretStore,
     SecretVault,
     Tracing,
