@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.store import S3Store
 from pegboard import Blob, BlobPage, ListedBlob
-from pegboard.contracts.blob_content import in_thread, is_repeatable
+from pegboard.contracts.blob_content import is_repeatable
 from pegboard.contracts.blobs import (
     CHUNK,
     OCTETS,
@@ -38,7 +37,7 @@ from ._convert import (
     version_of,
 )
 from ._errors import KNOWN, is_missing_bucket, translated
-from ._running_digest import RunningDigest
+from ._running_digest import RunningDigest, digest_of
 from ._upload import Upload, complete
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class S3Blobs:
         with self._errors():
             content = bytes(await result.bytes_async())
         expected = _expected(result)
-        if expected and await in_thread(_digest, content) != expected:
+        if expected and await digest_of(content) != expected:
             raise damaged(key)
         return content
 
@@ -358,7 +357,3 @@ def _expected(result: GetResult) -> str | None:
     """Return the digest of what is read, if that is all there is."""
     is_all = result.range == (0, result.meta["size"])
     return blob_of("", result.meta, result.attributes).sha256 if is_all else None
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""The digest of a stream, made in a thread while the next piece is on its way."""
+"""Digests: of what is short at once, of the rest in a thread, while more comes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ import hashlib
 from typing import Self
 
 from pegboard.contracts.blob_content import in_thread
+
+SHORT = 64 * 1024
+"""Bytes whose digest is made sooner than a thread has begun to."""
+
+
+async def digest_of(content: bytes) -> str:
+    """Return the digest of *content*."""
+    if len(content) <= SHORT:
+        return _digest(content)
+    return await in_thread(_digest, content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 class RunningDigest:

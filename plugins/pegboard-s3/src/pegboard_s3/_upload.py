@@ -14,6 +14,8 @@ from pegboard.contracts.blob_content import in_thread, is_whole, pieces
 from pegboard.contracts.blobs import CHUNK
 from pegboard.errors import InvalidRequest, Unavailable
 
+from ._running_digest import digest_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from io import FileIO
@@ -42,8 +44,7 @@ async def complete(content: Content, most: int) -> AsyncIterator[Upload]:
     """
     if is_whole(content):
         whole = bytes(content)  # type: ignore[arg-type]  # it is whole
-        digest = await in_thread(_digest, whole)
-        yield Upload(whole, len(whole), digest)
+        yield Upload(whole, len(whole), await digest_of(whole))
     elif isinstance(content, os.PathLike):
         yield await _of_file(Path(content))
     else:
@@ -121,7 +122,3 @@ def _add(spool: _Spool, piece: Buffer) -> None:
     except OSError as error:
         msg = f"{gettempdir()} cannot hold the content until it is sent: {error}."
         raise Unavailable(msg, request_sent="no") from error
-
-
-def _digest(whole: bytes) -> str:
-    return hashlib.sha256(whole).hexdigest()
