@@ -30,7 +30,9 @@ class Postgres:
 
     host = "127.0.0.1"
 
-    def __init__(self) -> None:
+    def __init__(self, binaries: Path = BIN, *settings: str) -> None:
+        self._binaries = binaries
+        self._settings = (*FAST, *settings)
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         shutil.chown(self.folder, OWNER or os.getuid())
         self.port = free_port()
@@ -38,12 +40,13 @@ class Postgres:
         password = self.folder / "password"
         password.write_text(PASSWORD)
         self._run(
-            *("initdb", "-D", self._data, "-U", "postgres", "-E", "UTF8", "-N"),
+            *("initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "-N"),
             *("--auth=scram-sha-256", f"--pwfile={password}"),
         )
 
     @property
-    def _data(self) -> str:
+    def data(self) -> str:
+        """Where its files are."""
         return str(self.folder / "data")
 
     def url(self, database: str = "postgres", *, user: str = "postgres") -> str:
@@ -52,10 +55,10 @@ class Postgres:
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
-        options = [part for setting in FAST for part in ("-c", setting)]
+        options = [part for setting in self._settings for part in ("-c", setting)]
         listen = ("-h", self.host, "-p", str(self.port), "-k", str(self.folder))
         self._process = subprocess.Popen(
-            [BIN / "postgres", "-D", self._data, *listen, *options],
+            [self._binaries / "postgres", "-D", self.data, *listen, *options],
             user=OWNER,
             cwd=self.folder,
             start_new_session=True,
@@ -88,7 +91,8 @@ class Postgres:
 
     def _wait(self) -> None:
         until = time.monotonic() + PATIENCE
-        command = [BIN / "pg_isready", "-q", "-h", self.host, "-p", str(self.port)]
+        ready = str(self._binaries / "pg_isready")
+        command = [ready, "-q", "-h", self.host, "-p", str(self.port)]
         while subprocess.run(command, check=False).returncode:
             assert time.monotonic() < until, "the server does not listen"
             time.sleep(0.02)
@@ -110,7 +114,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [BIN / program, *arguments],
+            [self._binaries / program, *arguments],
             user=OWNER,
             cwd=self.folder,
             check=True,

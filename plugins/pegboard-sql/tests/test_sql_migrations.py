@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from pegboard.cli._commands import cli
-from pegboard.sync import Database, KeyValue, Pegboard
+from pegboard.sync import Database, DocumentStore, KeyValue, Pegboard
+from pegboard.testing.documents import PETS
 from sqlalchemy import text
 
 MODELS = """
@@ -129,14 +131,22 @@ def test_second_migration_is_what_changed(project):
     assert project.execute("SELECT user_id FROM posts") == [(1,)]
 
 
-def test_values_of_a_key_value_are_left_alone(project):
-    """Tables that pegboard makes by itself are no difference."""
+@pytest.mark.parametrize("tables", [{}, {"table": "use", "documents_table": "papers"}])
+def test_tables_of_pegboard_are_left_alone(project, tables):
+    """What it makes by itself is no difference; what is named nearly alike is one."""
+    project.write_settings(**tables)
     with Pegboard() as board:
         board.storage("main", KeyValue).set("a", 1)
+        board.storage("main", DocumentStore).put_document(PETS, "a", {"age": 1})
     project.db("revision", "-m", "add users")
     (written,) = project.folder.glob("migrations/*.py")
 
-    assert "pegboard_" not in written.read_text()
+    changed = re.findall(r"op\.(\w+)\(\s*['\"](\w+)", written.read_text())
+    assert changed == [("create_table", "users"), ("drop_table", "users")]
+    project.db("upgrade")
+    project.db("revision", "-m", "nothing")
+    written = max(project.folder.glob("migrations/*_nothing.py"))
+    assert "op." not in written.read_text().replace("import op", "")
 
 
 def test_failed_migration_leaves_nothing(project):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,10 @@ TURNS = {
 }
 """What comes before and after changing tables, so that two deployments take turns."""
 OURS = "pegboard_"
-"""How the tables begin that nobody migrates: those of KeyValue."""
+"""How the tables begin that nobody migrates: those of values and documents."""
+
+OUR_INDEXES = f".*expression-based index {OURS}"
+"""What SQLAlchemy says of those of documents in SQLite."""
 
 
 class Status(NamedTuple):
@@ -72,7 +76,10 @@ class Migrations:
         """Write a migration: what the declared tables differ by, or an *empty* one."""
         self.folder.mkdir(parents=True, exist_ok=True)
         declared = self._options.metadata is not None and not empty
-        made = command.revision(self._config(), message, autogenerate=declared)
+        with warnings.catch_warnings():
+            # Alembic looks at all tables before it asks which it is to compare.
+            warnings.filterwarnings("ignore", OUR_INDEXES)
+            made = command.revision(self._config(), message, autogenerate=declared)
         for script in made if isinstance(made, list) else [made]:
             if script is not None:
                 self._tell(f"Wrote {script.path}")
@@ -126,8 +133,9 @@ class Migrations:
         return metadata
 
     def _is_migrated(self, name: str | None, kind: str, _: object) -> bool:
-        table = (self._options.table or OURS).rpartition(".")[2]
-        return kind != "table" or not (name or "").startswith((OURS, table))
+        named = (self._options.table, self._options.documents_table)
+        ours = {table.rpartition(".")[2] for table in named if table}
+        return kind != "table" or not (name in ours or str(name).startswith(OURS))
 
     def _applied(self, *, step: Any, **_: object) -> None:
         revision = step.up_revision
