@@ -422,7 +422,6 @@ class SecretStore(Blocking):
     get_secret = blocking(secret_store.SecretStore.get_secret)
 
 
-
 @twin_of(secret_store.SecretVault)
 class SecretVault(SecretStore):
     """A secret store that takes secrets, too; see ``pegboard.SecretVault``."""
@@ -430,6 +429,7 @@ class SecretVault(SecretStore):
     set_secret = blocking(secret_store.SecretVault.set_secret)
     delete_secret = blocking(secret_store.SecretVault.delete_secret)
     list_secrets = blocking(secret_store.SecretVault.list_secrets)
+
 
 @twin_of(tracing.Tracing)
 class Tracing(Blocking):
