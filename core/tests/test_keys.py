@@ -11,10 +11,14 @@ import pytest
 from loguru import logger
 from pegboard import (
     ChatRequest,
+    IntegrationProvider,
     LLMProvider,
+    Messenger,
     Options,
     Pegboard,
+    Posted,
     Reply,
+    SecretStore,
     SecretVault,
     Text,
     TextDelta,
@@ -280,6 +284,87 @@ class TestRenewal:
             await board.renew_secrets()
 
             assert (before, await ask(board)) == ("1", "2")
+
+    async def test_functions_around_a_model_stay(self, settings, service, tmp_path):
+        """What filters requests and looks at replies does so with the new key, too."""
+        seen = []
+        section = settings["llm"]["default"]
+        section["filter_request"] = lambda request: seen.append("asked") or request
+        section["validate_reply"] = lambda reply: seen.append(reply.text)
+        async with Pegboard.isolated(settings, plugins=[service]) as board:
+            await ask(board)
+            (tmp_path / "gate").write_text(NEW)
+            await board.renew_secrets()
+            await ask(board)
+
+        assert seen == ["asked", "1", "asked", "2"]
+
+    async def test_parts_of_an_instance_see_it(self, settings, tmp_path):
+        """Each operation is that of the new part."""
+        settings["integrations"]["double"] = {
+            "provider": "double",
+            "key": "secret:vault/gate",
+        }
+        async with Pegboard.isolated(settings, plugins=[Doubles()]) as board:
+            messenger = board.integration("double", Messenger)
+            store = board.integration("double", SecretStore)
+            before = await messenger.post_message("#a", "b")
+            (tmp_path / "gate").write_text(NEW)
+            await board.renew_secrets()
+            after = await messenger.post_message("#a", "b")
+            found = await store.get_secret("x")
+
+        assert (before.id, after.id) == (OLD, NEW)
+        assert found.get_secret_value() == NEW
+
+    async def test_stats_go_on(self, settings, service, tmp_path):
+        """It is the same instance, with another key."""
+        (tmp_path / "gate").write_text(BAD)
+        async with Pegboard.isolated(settings, plugins=[service]) as board:
+            with pytest.raises(Authentication):
+                await ask(board)
+            (tmp_path / "gate").write_text(NEW)
+            await board.renew_secrets()
+
+            assert await ask(board) == "2"
+            assert board.stats()["llm.default"].calls == 2
+
+
+class Double:
+    """An integration whose contracts are kept by parts of it."""
+
+    def __init__(self, options, _context):
+        self.key = options.key
+        self.parts = {"Messenger": Poster(options.key)}
+
+    async def get_secret(self, _name):
+        return self.key
+
+
+class Poster:
+    """The part that posts."""
+
+    def __init__(self, key):
+        self.key = key
+
+    async def post_message(self, channel, _text):
+        return Posted(channel, self.key.get_secret_value())
+
+
+class Doubles:
+    """What offers them."""
+
+    @hookimpl
+    def pegboard_integrations(self):
+        """Offer one, with a policy."""
+        return [
+            IntegrationProvider(
+                name="double",
+                factory=Double,
+                options=GateOptions,
+                contracts={"Messenger": 1, "SecretStore": 1},
+            )
+        ]
 
 
 class TestCheck:

@@ -606,7 +606,7 @@ NOT_FOR_MODELS = {
     ids=lambda found: found.name,
 )
 def test_built_in_contracts_can_be_called_by_name(found):
-    """What core offers can be spelled in JSON; what has to do with secrets is no tool."""
+    """What core offers can be spelled in JSON; what has secrets in it is no tool."""
     assert found.tool == (found.name not in NOT_FOR_MODELS)
     assert "SecretStr" not in str(found.method.__annotations__) or not found.tool
     if not found.streams:

@@ -25,14 +25,17 @@ from pegboard import (
     Reply,
     Run,
     SecretStore,
+    SecretVault,
     Sessions,
     StreamEvent,
     Tool,
     ToolUse,
+    Tracing,
     TypedReply,
     TypedRun,
     Usage,
     Values,
+    Webhooks,
     make_tool,
     sync,
 )
@@ -58,6 +61,9 @@ async def board_is_typed(board: Pegboard) -> None:
     assert_type(board.storage("x", KeyValue), KeyValue)
     assert_type(board.integration("x", Messenger), Messenger)
     assert_type(board.integration("x", SecretStore), SecretStore)
+    assert_type(board.integration("x", SecretVault), SecretVault)
+    assert_type(board.integration("x", Tracing), Tracing)
+    assert_type(board.integration("x", Webhooks), Webhooks)
     store = board.storage("x", KeyValue)
     assert_type(await store.set("a", 1), str)
     assert_type(await store.scan("a"), KeyPage)
