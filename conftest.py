@@ -170,7 +170,7 @@ def ministack() -> Iterator[str]:
     It checks signatures: keys are ``test`` and ``test``. Functions run as processes.
     """
     port = _free_port()
-    with TemporaryDirectory(prefix="peg") as folder:
+    with TemporaryDirectory(prefix="peg", ignore_cleanup_errors=True) as folder:
         variables = {
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
@@ -189,7 +189,7 @@ def ministack() -> Iterator[str]:
             _wait_until_listening(port)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()  # it ends the processes of functions
+            process.kill()  # functions read from it, and end, too
             process.wait()
 
 
@@ -251,7 +251,8 @@ def _files(distribution: Distribution) -> Iterable[tuple[str, Path]]:
     folder = ROOT / ("core" if name == "pegboard" else f"plugins/{name}") / "src"
     if name.startswith("pegboard") and folder.is_dir():
         for file in folder.rglob("*"):
-            yield str(file.relative_to(folder)), file
+            if file.is_file() and file.suffix != ".pyc":
+                yield str(file.relative_to(folder)), file
     for inside in distribution.files or ():
         file = Path(str(distribution.locate_file(inside)))
         if file.is_file() and inside.suffix not in {".pyc", ".pth"}:

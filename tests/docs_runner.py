@@ -300,7 +300,10 @@ def is_installed(distribution: str) -> bool:
 
 def packages() -> dict[str, Path]:
     """Return the packages in this repository by name."""
-    projects = (*ROOT.glob("plugins/*/pyproject.toml"), *ROOT.glob("examples/*/*.toml"))
+    projects = (
+        *ROOT.glob("plugins/*/pyproject.toml"),
+        *ROOT.glob("examples/*/pyproject.toml"),
+    )
     return {
         tomllib.loads(file.read_text("utf-8"))["project"]["name"]: file.parent
         for file in projects

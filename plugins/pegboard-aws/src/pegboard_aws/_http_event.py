@@ -27,15 +27,15 @@ class Request:
     method: str
     """In capitals."""
     path: str
-    query: Mapping[str, tuple[str, ...]]
-    headers: Mapping[str, str]
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     """By names in lower case; several of one name with commas between them."""
-    body: bytes = field(repr=False)
-    client: str | None
+    body: bytes = field(default=b"", repr=False)
+    client: str | None = None
     """The address that it came from."""
-    correlation_id: str
+    correlation_id: str = "none"
     """What the caller calls it, or the gateway: goes into logs, and along with jobs."""
-    event: Mapping[str, Any] = field(repr=False)
+    event: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """All that Lambda told."""
 
     @property
