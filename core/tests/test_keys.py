@@ -256,6 +256,24 @@ class TestRenewal:
 
         assert run_virtual(main()) == "1"
 
+    def test_a_store_that_breaks_ends_nothing(self, settings, service, tmp_path):
+        """The next time it may work again."""
+        settings["secrets"] = {"renew_every": 60}
+
+        async def main() -> list[str]:
+            async with Pegboard.isolated(settings, plugins=[service]) as board:
+                vault = board.provider("integrations.vault")
+                found, sound = [await ask(board)], vault.get_secret
+                (tmp_path / "gate").write_text(NEW)
+                vault.get_secret = print  # raises TypeError when it is awaited
+                await asyncio.sleep(61)
+                found.append(await ask(board))
+                vault.get_secret = sound
+                await asyncio.sleep(60)
+                return [*found, await ask(board)]
+
+        assert run_virtual(main()) == ["1", "1", "2"]
+
     async def test_without_references_nothing_runs(self):
         """A board that has no secret to renew has no task."""
         before = asyncio.all_tasks()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from pegboard.errors import (
     PermissionDenied,
     Unavailable,
 )
+from pydantic import SecretStr
 
 SECRET = "sentinel-5ec2e7"
 NOBODY = 65534
@@ -226,6 +228,85 @@ class TestFiles:
             found = await board.integration("vault", SecretStore).get_secret("key")
 
         assert found.get_secret_value() == SECRET
+
+
+def texts_in(folder: Path) -> list[str]:
+    """Return what all files in *folder* say."""
+    return [path.read_text() for path in folder.iterdir()]
+
+
+class TestWriting:
+    async def test_a_written_file_is_for_its_owner(
+        self, files: FileSecrets, tmp_path: Path
+    ) -> None:
+        """Also where one was there that all could read."""
+        (tmp_path / "key").write_text("old")
+        (tmp_path / "key").chmod(0o644)
+        await files.set_secret("key", SecretStr(SECRET))
+
+        assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+    async def test_a_missing_folder_is_made_for_its_owner(self, tmp_path: Path) -> None:
+        """Nobody else can look at what there is."""
+        context = Context("integrations.secrets", Path())
+        folder = tmp_path / "new"
+        store = FileSecrets(FileOptions(folder=folder), context)
+        await store.set_secret("key", SecretStr(SECRET))
+
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+    @pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+    async def test_a_full_disk_leaves_the_old_secret(
+        self,
+        files: FileSecrets,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        step: str,
+    ) -> None:
+        """And nothing of the new one, in no file and in no error."""
+        await files.set_secret("key", SecretStr("old"))
+
+        def fail(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as full:
+            full.setattr(step, fail)
+            with pytest.raises(Unavailable, match="No space left") as caught:
+                await files.set_secret("key", SecretStr(SECRET))
+
+        assert SECRET not in str(caught.value)
+        assert texts_in(tmp_path) == ["old"]
+
+    async def test_what_a_crash_left_is_no_secret(
+        self, files: FileSecrets, tmp_path: Path
+    ) -> None:
+        """A file that was not finished is not listed, and cannot be asked for."""
+        (tmp_path / "~x1y2").write_text(SECRET)
+        (tmp_path / "..data").mkdir()
+
+        assert await files.list_secrets() == []
+        with pytest.raises(InvalidRequest):
+            await files.get_secret("~x1y2")
+
+    async def test_a_link_is_replaced_and_not_followed(
+        self, files: FileSecrets, tmp_path: Path
+    ) -> None:
+        """What it leads to stays as it is."""
+        target = tmp_path.parent / "target"
+        target.write_text("theirs")
+        (tmp_path / "key").symlink_to(target)
+        await files.set_secret("key", SecretStr(SECRET))
+
+        assert target.read_text() == "theirs"
+        assert not (tmp_path / "key").is_symlink()
+
+    async def test_a_folder_of_others_is_denied(
+        self, files: FileSecrets, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        """As where secrets are mounted to be read."""
+        request.getfixturevalue("as_nobody")
+        with pytest.raises(PermissionDenied, match="may not be used"):
+            await files.set_secret("key", SecretStr(SECRET))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

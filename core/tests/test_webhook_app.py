@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from functools import partial
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
-from pegboard import KeyValue, Pegboard
+from pegboard import KeyValue, Pegboard, Webhooks
 from pegboard.webhook_app import WebhookApp
 from pegboard.webhooks import receive, sign, write
 
@@ -127,6 +129,26 @@ async def test_fastapi_mounts_it(handler):
     answer = await post(app, path="/hooks/orders")
 
     assert (answer.status_code, handler.events) == (200, ["msg_1"])
+
+
+async def test_both_ends_meet(handler, seen):
+    """Our own sender, a real server, and the application."""
+    app = WebhookApp(read, handler, seen=seen)
+    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = asyncio.create_task(server.serve([listening]))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/hooks"
+        section = {"provider": "webhook", "url": url, "secret": SECRET}
+        settings = {"integrations": {"orders": section}}
+        async with Pegboard.isolated(settings) as board:
+            orders = board.integration("orders", Webhooks)
+            sent = [await orders.send_event("order.paid", {}, id=i) for i in "aab"]
+        server.should_exit = True
+        await serving
+
+    assert [one.status for one in sent] == [200, 200, 200]
+    assert handler.events == ["a", "b"]
 
 
 async def test_without_storage_everything_is_handled(handler):

@@ -60,7 +60,11 @@ class Secrets:
         async def renew_for_ever() -> None:
             while True:
                 await asyncio.sleep(every)
-                await renew()
+                try:
+                    await renew()
+                except Exception as error:  # noqa: BLE001 - stores are foreign code
+                    told = "Not renewed, as a store failed with {}."
+                    logger_of("secrets").warning(told, type(error).__name__)
 
         self._renewing = asyncio.create_task(renew_for_ever())
 

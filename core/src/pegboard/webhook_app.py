@@ -155,9 +155,9 @@ async def _answer(
 ) -> None:
     is_text = content is None or isinstance(content, str)
     kind = b"text/plain; charset=utf-8" if is_text else b"application/json"
-    body = "" if content is None else content if is_text else json.dumps(content)
-    all_headers = [(b"content-type", kind), *headers]
-    await send(
-        {"type": "http.response.start", "status": status, "headers": all_headers}
-    )
-    await send({"type": "http.response.body", "body": str(body).encode()})
+    body = str(content or "") if is_text else json.dumps(content)
+    raw = body.encode()
+    known = [(b"content-type", kind), (b"content-length", str(len(raw)).encode())]
+    start = {"type": "http.response.start", "status": status}
+    await send({**start, "headers": [*known, *headers]})
+    await send({"type": "http.response.body", "body": raw})

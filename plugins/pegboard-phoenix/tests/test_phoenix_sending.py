@@ -13,8 +13,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from pegboard import Pegboard, Tracing
 from pegboard import sync as blocking
 from pegboard.errors import SettingsError, Unavailable
-from pegboard.testing import FaultServer, Scripted, no_leaks
+from pegboard.testing import Fault, FaultServer, Scripted, no_leaks
 
+TAKEN = Scripted(headers={"content-type": "application/x-protobuf"})
 KEY = "sentinel-5ec2e7"
 
 
@@ -126,6 +127,20 @@ async def test_phoenix_being_away_changes_nothing(caplog):
 
     assert reply.text == "Hello?"
     assert health.status == "down"
+
+
+async def test_a_phoenix_that_is_silent_holds_up_no_close(collector, caplog):
+    """Of many batches none is waited for when the time is over."""
+    caplog.set_level(logging.CRITICAL, "opentelemetry")
+    collector.respond(*[TAKEN.broken_at(0, Fault.HANG)] * 20)
+    board = board_of(collector.url, send_timeout=0.3, queue=2)
+    async with no_leaks(), board:
+        for _ in range(9):
+            await board.llm().complete("Hello?")
+        with pytest.raises(Unavailable):
+            await board.integration("phoenix", Tracing).flush()
+
+    assert board.stats()["llm.default"].calls == 9
 
 
 async def test_what_is_refused_is_told(collector, caplog):

@@ -27,11 +27,14 @@ class PhoenixExporter(SpanExporter):
             headers=proof,
             timeout=options.send_timeout,
         )
+        self._is_over = False
         self.failures = 0
         """How often spans could not be sent: who sends them in batches never says."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send *spans*."""
+        if self._is_over:
+            return SpanExportResult.FAILURE
         result = self._sending.export([_translated(span) for span in spans])
         self.failures += result is not SpanExportResult.SUCCESS
         return result
@@ -41,7 +44,10 @@ class PhoenixExporter(SpanExporter):
         return self._sending.force_flush(timeout_millis)
 
     def shutdown(self) -> None:
-        """Close connections, and give up what is being sent."""
+        """Close connections; what comes now is dropped. A second time does nothing."""
+        if self._is_over:
+            return
+        self._is_over = True
         self._sending.shutdown()  # type: ignore[no-untyped-call]  # the SDK's
 
 

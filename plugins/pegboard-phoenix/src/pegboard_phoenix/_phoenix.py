@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,12 @@ class Phoenix:
         if self._provider is None:
             return
         failures = self._exporter.failures
-        timeout = int(self._options.send_timeout * MILLISECONDS)
-        is_done = await asyncio.to_thread(self._provider.force_flush, timeout)
-        if not is_done or self._exporter.failures > failures:
+        try:
+            async with asyncio.timeout(self._options.send_timeout):
+                await asyncio.to_thread(self._provider.force_flush)
+        except TimeoutError as error:
+            raise not_sent(self._options.endpoint or "") from error
+        if self._exporter.failures > failures:
             raise not_sent(self._options.endpoint or "")
 
     async def ping(self) -> str:
@@ -67,6 +71,11 @@ class Phoenix:
     async def aclose(self) -> None:
         """Send the rest, for as long as sending may take, and end the thread."""
         if self._provider is not None:
+            # What flushes and shuts down takes no notice of its own time limits.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.send_timeout):
+                    await asyncio.to_thread(self._provider.force_flush)
+            self._exporter.shutdown()
             await asyncio.to_thread(self._provider.shutdown)
         elif "_exporter" in vars(self):
             self._exporter.shutdown()

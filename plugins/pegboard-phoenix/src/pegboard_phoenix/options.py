@@ -17,7 +17,7 @@ class PhoenixOptions(Options):
     """The project that the spans belong to."""
     send_every: float = Field(5.0, gt=0)
     """Seconds for which spans are collected before they are sent."""
-    send_timeout: float = Field(3.0, gt=0)
+    send_timeout: float = Field(2.0, gt=0)
     """Seconds that sending may take. What was not sent by then is dropped."""
     queue: int = Field(2048, ge=1)
     """Spans that may wait to be sent. What comes on top is dropped."""
