@@ -301,7 +301,7 @@ class TestWriting:
         assert not (tmp_path / "key").is_symlink()
 
     async def test_a_folder_of_others_is_denied(
-        self, files: FileSecrets, tmp_path: Path, request: pytest.FixtureRequest
+        self, files: FileSecrets, request: pytest.FixtureRequest
     ) -> None:
         """As where secrets are mounted to be read."""
         request.getfixturevalue("as_nobody")
