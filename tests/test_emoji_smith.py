@@ -171,7 +171,7 @@ def deployed(cloud, slack, painter, monkeypatch):
     dead, dead_arn = cloud.make_queue("emoji-smith-dead")
     redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})
     jobs, arn = cloud.make_queue(
-        "emoji-smith", RedrivePolicy=redrive, VisibilityTimeout="30"
+        "emoji-smith", RedrivePolicy=redrive, VisibilityTimeout="12"
     )
     place = {"LocationConstraint": REGION}
     cloud.client("s3").create_bucket(
@@ -222,6 +222,9 @@ async def test_wish_becomes_a_picture_in_the_cloud(
 
     poison = '{"poison": true}'
     cloud.client("sqs").send_message(QueueUrl=deployed.jobs, MessageBody=poison)
+    # A process that only now starts would take longer than the visibility.
+    nothing = json.dumps({"Records": []})
+    cloud.client("lambda").invoke(FunctionName="work", Payload=nothing)
     deployed.start()
     monkeypatch.syspath_prepend(FOLDER)
     from emoji_smith import Emoji  # noqa: PLC0415 - the example's own
