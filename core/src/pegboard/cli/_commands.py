@@ -120,6 +120,31 @@ def mcp(place: Place, *, integrations: str, port: int | None) -> None:
 
 
 @cli.command()
+@click.argument("handler")
+@click.option("--queue", required=True, metavar="NAME", help="Which integration.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Most messages that are worked at at once.",
+)
+@click.option("--drain", is_flag=True, help="End when the queue gives nothing more.")
+@click.pass_obj
+def worker(place: Place, /, **given: Any) -> None:
+    """
+    Call HANDLER for each message of a queue.
+
+    HANDLER is an async function, such as package.module:handle. It gets the message,
+    and the board if it has a parameter of that name. What it raises for comes again
+    later. Ctrl-C or SIGTERM lets it finish what it has begun.
+    """
+    from . import _worker  # noqa: PLC0415 - only what runs is imported
+
+    _worker.run(place, **given)
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def plugins(place: Place, *, as_json: bool) -> None:
