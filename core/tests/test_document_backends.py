@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -70,6 +71,44 @@ async def test_sqlite_finds_by_index(board, path, question):
 
     assert "USING INDEX document_" in plan
     assert "TEMP B-TREE" not in plan or "where" in question
+
+
+async def index_used(path, where, order_by):
+    """Return the field by whose index SQLite finds, in a new connection."""
+    nothing = {"descending": False, "limit": 10, "cursor": None}
+    search = checked_search(PETS, where, order_by=order_by, **nothing)
+    sql, values = statement(PETS, search)
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+        (plan, *_) = (row[3] for row in rows)
+    return bytes.fromhex(re.search(r"INDEX document_\w+?_(\w+)", plan)[1]).decode()
+
+
+async def put_many(board, numbers):
+    """Store documents of many kinds, all of which are tame."""
+    store = board.storage("kit", DocumentStore)
+    for number in numbers:
+        body = {"age": number, "kind": f"kind {number % 50}", "tame": True}
+        await store.put_document(PETS, f"{number}", body)
+
+
+async def test_sqlite_knows_what_is_rare(board, path):
+    """It looks where it finds few, and goes along the order where nearly all fit."""
+    async with board:
+        await put_many(board, range(1200))
+
+    assert await index_used(path, {"kind": "kind 7"}, "age") == "kind"
+    assert await index_used(path, {"tame": True}, "age") == "age"
+
+
+async def test_sqlite_learns_from_who_comes_next(path):
+    """Documents that many short processes stored are counted as well."""
+    settings = {"storage": {"kit": {"provider": "sqlite", "path": path}}}
+    for start in range(0, 1200, 50):
+        async with Pegboard.isolated(settings) as board:
+            await put_many(board, range(start, start + 50))
+
+    assert await index_used(path, {"kind": "kind 7"}, "age") == "kind"
 
 
 async def test_sqlite_file_of_values_takes_documents(board, path):

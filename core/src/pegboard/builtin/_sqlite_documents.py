@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pegboard.contracts.document_search import checked_search
@@ -20,6 +21,8 @@ from pegboard.contracts.key_value import (
     encode,
     new_version,
 )
+
+from ._sqlite_statistics import FEW, GROWTH, count_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,6 +101,7 @@ class SqliteDocuments:
         self._file = file
         self._address = address
         self._prepared: set[Collection] = set()
+        self._puts, self._next_count = 0, FEW
 
     async def get_document(
         self, collection: Collection, key: str
@@ -128,6 +132,10 @@ class SqliteDocuments:
         await self._prepare(collection)
         if not await self._file.run(_changed, sql, values):
             raise conflict(self._address, "put_document", key)
+        self._puts += 1
+        if self._puts >= self._next_count:
+            self._next_count *= GROWTH
+            await self._file.run(count_anew, "document")
         return version
 
     async def delete_document(
@@ -181,6 +189,7 @@ class SqliteDocuments:
         missing = await self._file.run(_missing, ["document", *names])
         for sql in (TABLE, *map(_index, collection.indexes)) if missing else ():
             await self._file.run(_changed, sql, ())
+        await self._file.run(partial(count_anew, has_new_index=missing), "document")
         self._prepared.add(collection)
 
 
