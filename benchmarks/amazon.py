@@ -159,7 +159,9 @@ async def sdks(
     from aiobotocore.session import (  # type: ignore[import-not-found]  # noqa: PLC0415
         get_session,
     )
-    from botocore.config import Config  # noqa: PLC0415 - the same
+    from botocore.config import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        Config,
+    )
 
     given = {"region_name": REGION, "endpoint_url": endpoint, **keys}
     once = {"retries": {"total_max_attempts": 1}, "max_pool_connections": max(AT_ONCE)}
