@@ -34,9 +34,17 @@ POSTGRES = runpy.run_path(str(ROOT / "plugins/pegboard-sql/tests/postgres.py"))
 WORKER = Path(__file__).with_name("storage_worker.py")
 LOCK_WORKER = ROOT / "core/tests/lock_worker.py"
 NUMBERS = count()
-KINDS = ("sqlite", "valkey", "postgresql")
+KINDS = ("sqlite", "valkey", "postgresql", "dynamodb")
 PATIENT = {"timeout": 60, "connect_timeout": 60}
 PROCESSES, TURNS = 4, 4
+DYNAMODB = {
+    "provider": "dynamodb",
+    "region": "us-east-1",
+    "access_key_id": "test",
+    "secret_access_key": "test",
+    "create_table": True,
+    "policy": {"deadline": 60, "attempt_timeout": 60},
+}
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +72,10 @@ def settings(request, tmp_path):
     if request.param == "valkey":
         url, prefix = request.getfixturevalue("valkey").url, f"{uuid4().hex}:"
         return {"provider": "redis", "url": url, "prefix": prefix, **PATIENT}
+    if request.param == "dynamodb":
+        endpoint = request.getfixturevalue("ministack")
+        url = f"dynamodb://storage-table/{uuid4().hex}"
+        return {**DYNAMODB, "url": url, "endpoint": endpoint}
     server, name = request.getfixturevalue("postgres"), f"test_{next(NUMBERS)}"
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
