@@ -1,8 +1,9 @@
 """
 Calls and streams through a board against the raw SDKs, side by side.
 
-Both talk to one local server; each provider has a process of its own. Arguments name
-the providers, otherwise all are measured.
+All talk to one local server; each provider has a process of its own. The HTTP library
+that an SDK is on, without it and without pegboard, is the floor below both. Arguments
+name the providers, otherwise all are measured.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from contextlib import AsyncExitStack
 
+from _http import alone
 from _server import STORY, running
 from _turns import Call, figures, in_turns
 from _ways import Talk, pegboard, raw
@@ -25,21 +27,24 @@ async def row(
     """Print what *calls* cost, each of *parts*."""
     rounds = 8 if parts == 1 or at_once == 1 else 2
     seen = await in_turns(calls, count=count, at_once=at_once, rounds=rounds)
-    one, two = figures(seen, 0, parts), figures(seen, 1, parts)
-    print(f"| {what} | {at_once} | {one[0]} | {two[0]} | {two[1]} |", flush=True)
+    one, two, three = (figures(seen, side, parts) for side in range(3))
+    told = (what, at_once, one[0], *two, *three)
+    print(f"| {' | '.join(map(str, told))} |", flush=True)
 
 
 async def compare(provider: str, url: str) -> None:
     """Print the table of one provider."""
-    print(f"\n| {provider} | at once | raw SDK, µs | governed, µs | ratio |")
-    print("| --- | ---: | ---: | ---: | ---: |", flush=True)
+    columns = "at once | raw SDK, µs | governed, µs | ratio | HTTP alone, µs | ratio"
+    print(f"\n| {provider} | {columns} |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     async with AsyncExitStack() as stack:
 
-        async def talks(turns: int) -> tuple[Talk, Talk]:
-            return (
-                await stack.enter_async_context(raw(provider, url, turns)),
-                await stack.enter_async_context(pegboard(provider, url, turns)),
-            )
+        async def talks(turns: int) -> list[Talk]:
+            ways = raw, pegboard, alone
+            return [
+                await stack.enter_async_context(way(provider, url, turns))
+                for way in ways
+            ]
 
         for turns, count in ((2, 128), (50, 64)):
             complete = [one[0] for one in await talks(turns)]
