@@ -142,6 +142,29 @@ async def test_file_finds_by_index(sqlite_url, question):
     assert "TEMP B-TREE" not in plan or "where" in question
 
 
+@pytest.mark.parametrize("boards", [1, 3])
+async def test_file_knows_what_is_rare(sqlite_url, boards):
+    """It looks where it finds few, and goes along the order where all fit."""
+    section = {"provider": "sql", "url": sqlite_url}
+    for part in range(boards):
+        async with Pegboard.isolated({"storage": {"main": section}}) as board:
+            store = board.storage("main", DocumentStore)
+            for number in range(part, 240, boards):
+                body = {"kind": f"kind {number % 50}", "age": number, "tame": True}
+                await store.put_document(PETS, f"{number}", body)
+            engine = await board.storage("main", Database).engine()
+    statements = DocumentStatements(make_documents_table(TABLE), engine.dialect)
+
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as file:
+        for where, index in (({"kind": "kind 7"}, KIND), ({"tame": True}, AGE)):
+            more = {"descending": False, "limit": 10, "cursor": None}
+            asks = statements.find(
+                PETS, checked_search(PETS, where, order_by="age", **more)
+            )
+            rows = file.execute(f"EXPLAIN QUERY PLAN {asks.sql}", asks.values)
+            assert statements.index_name(index) in next(rows)[3]
+
+
 async def test_documents_are_readable(on_server, database_url):
     """A person may ask for a document in SQL, and reads JSON."""
     store = (await on_server()).storage("main", DocumentStore)

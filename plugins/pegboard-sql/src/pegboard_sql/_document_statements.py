@@ -107,6 +107,11 @@ class DocumentStatements:
             lock = func.pg_advisory_xact_lock(func.hashtext(self._table.fullname))
             connection.execute(select(lock))
 
+    def count_anew(self, connection: Connection) -> None:
+        """Have SQLite count a little of each index; PostgreSQL does so by itself."""
+        connection.exec_driver_sql("PRAGMA analysis_limit = 400")
+        connection.exec_driver_sql(f"ANALYZE {self._name}")
+
     def missing(self, connection: Connection, collection: Collection) -> list[str]:
         """Return the statements that make what *collection* still needs."""
         return [

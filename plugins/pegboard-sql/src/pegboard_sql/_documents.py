@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from pegboard.contracts.key_value import (
     encode,
     new_version,
 )
+from pegboard.errors import CallError
 from sqlalchemy import text
 
 from ._document_statements import (
@@ -49,6 +51,8 @@ PLAIN = Collection("plain")
 """Any collection will do to have the table made."""
 LONGEST_INDEXING = 3600.0
 """Seconds: who has many documents and asks for a new index must wait for it once."""
+FEW, GROWTH = 100, 10
+"""Documents that need no counting, and how many times as many need it anew."""
 
 
 class SqlDocuments:
@@ -69,6 +73,7 @@ class SqlDocuments:
         self._table = make_documents_table(name)
         self._prepared: dict[Collection, DocumentStatements] = {}
         self._preparing = SingleFlight()
+        self._puts, self._next_count = 0, FEW
 
     async def get_document(
         self, collection: Collection, key: str
@@ -103,6 +108,11 @@ class SqlDocuments:
             values["if_version"] = stored(if_version)
         if not await self._run(statement, values):
             raise conflict(self._address, "put_document", key)
+        self._puts += 1
+        if self._puts >= self._next_count:
+            self._next_count *= GROWTH
+            with suppress(CallError):  # the document is stored
+                await self._count(statements)
         return version
 
     async def delete_document(
@@ -172,7 +182,13 @@ class SqlDocuments:
         if await self._do(engine, self._timeout, missing):
             make = partial(self._make_indexes, statements, collection)
             await self._do(engine, LONGEST_INDEXING, make)
+        await self._count(statements)
         return statements
+
+    async def _count(self, statements: DocumentStatements) -> None:
+        engine = (await self._pools.group()).primary
+        if engine.dialect.name == "sqlite":
+            await self._do(engine, self._timeout, statements.count_anew)
 
     def _make_indexes(
         self,
