@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from loguru import logger
-from pegboard import KeyValue, Pegboard, errors
+from pegboard import KeyValue, Pegboard, Queue, errors
 from pegboard_aws.functions import Answer, log_as_json, webhook
 
 SECOND = {
@@ -312,3 +314,66 @@ def test_other_events_are_refused(seen, event):
 def test_function_can_be_called_by_hand(seen):
     """Without what Lambda gives besides, there is no end to the time."""
     assert seen[1](FIRST)["statusCode"] == 200
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Answers as SQS does, and closes the connection when it is told to."""
+
+    protocol_version = "HTTP/1.1"
+    may_close = threading.Semaphore(0)
+    gone = threading.Semaphore(0)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = b'{"MessageId": "m-1"}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+        self.close_connection = self.may_close.acquire(timeout=10)
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+class Closing(ThreadingHTTPServer):
+    """Tells when it has closed a connection."""
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        Busy.gone.release()
+
+
+@pytest.fixture
+def closing():
+    """Return the address of a service that closes what is idle."""
+    with Closing(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield "http://{}:{}/1/jobs".format(*server.server_address)
+        server.shutdown()
+        thread.join()
+
+
+def test_connection_that_ended_between_events_is_not_used(make_webhook, closing):
+    """Nothing runs between two events, so nobody saw it end."""
+    jobs = {
+        "provider": "sqs",
+        "url": closing,
+        "region": "eu-central-1",
+        "access_key_id": "k",
+        "secret_access_key": "k",
+        "policy": {"attempts": 1},
+    }
+
+    async def handle(board, request):
+        return Answer(await board.integration("jobs", Queue).publish(request.text))
+
+    take = make_webhook(
+        handle, board=lambda: Pegboard.isolated({"integrations": {"jobs": jobs}})
+    )
+    for _ in range(3):
+        assert take(SECOND, Context())["body"] == "m-1"
+        Busy.may_close.release()
+        assert Busy.gone.acquire(timeout=10)

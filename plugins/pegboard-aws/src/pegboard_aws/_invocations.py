@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Work = "Callable[[Pegboard, float], Coroutine[Any, Any, Result]]"
+TURNS = 4
+"""Of the event loop: it reads that a connection ended, closes it, and tells."""
 SPARE = 0.5
 """Seconds that are kept, of what Lambda gives, to say what came of the others."""
 
@@ -57,6 +59,7 @@ class Invocations:
         context: Any,
     ) -> Result:
         ends = asyncio.get_running_loop().time() + _seconds(context)
+        await _notice_what_ended()
         with shared_deadline(ends):
             return await work(await self._opened(), ends)
 
@@ -66,6 +69,12 @@ class Invocations:
             await board.__aenter__()
             self._board = board
         return self._board
+
+
+async def _notice_what_ended() -> None:
+    """Have connections forgotten that were closed while no loop was running."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 def _seconds(context: Any) -> float:
