@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import runpy
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count, islice
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,7 @@ from pegboard import (
     Cache,
     Conversations,
     Documents,
+    DocumentStore,
     JsonDatabase,
     KeyValue,
     Locks,
@@ -25,6 +27,7 @@ from pegboard import (
     Sessions,
     errors,
 )
+from pegboard.testing.documents import PETS
 
 from .storage_worker import Execution
 
@@ -304,6 +307,40 @@ async def test_cache_without_its_server_is_empty(mortal):
         assert await cache.get_or_make("a", make) == 1
         server.start()
         assert await cache.get_or_make("a", make) == 0
+
+
+async def test_documents_agree_with_their_indexes_after_kills(mortal):
+    """What was acknowledged is there, and each document is found by what it says."""
+    server, settings = mortal
+    chance = random.Random(11)  # noqa: S311 - no secret
+    acknowledged, tried = {}, {}
+    async with board_of(settings) as board:
+        store = board.storage("kit", DocumentStore)
+        for _ in range(3):
+            left = iter(range(chance.randrange(50, 150)))
+
+            async def write(writer, left):
+                with suppress(errors.CallError):
+                    while True:
+                        key = f"{writer}.{chance.randrange(5)}"
+                        tried[key] = {"age": chance.randrange(9), "kind": key}
+                        await store.put_document(PETS, key, tried[key])
+                        acknowledged[key] = tried[key]
+                        if next(left, None) is None:
+                            server.kill()
+
+            await asyncio.gather(*(write(writer, left) for writer in range(8)))
+            server.start()
+            for key, body in tried.items():
+                found = await store.get_document(PETS, key)
+                kept = found and found.body
+                assert kept in (acknowledged.get(key), body)
+                acknowledged[key] = kept
+            kept = {key: body for key, body in acknowledged.items() if body}
+            for age in range(9):
+                page = await store.find_documents(PETS, {"age": age}, order_by="kind")
+                expected = sorted(k for k, body in kept.items() if body["age"] == age)
+                assert [document.key for document in page.documents] == expected
 
 
 def test_run_goes_on_where_it_was_killed(settings):
