@@ -48,6 +48,7 @@ def a_model(name: str = "claude-opus-5-5", **more: object) -> dict[str, Any]:
             "structured_outputs": YES,
             "thinking": {**YES, "types": {}},
             "batch": YES,
+            "server_tools": {**YES, "web_search": YES, "code_execution": NO},
         },
         **more,
     }
@@ -251,7 +252,9 @@ async def test_models_are_listed(server: FaultServer, open_model: OpenModel) -> 
         "json_schema",
         "reasoning_effort",
         "stop",
+        "tool_media",
         "tools",
+        "web_search",
     }
     assert found.retires_at == datetime(2026, 12, 1, 9, tzinfo=UTC)
     assert found.deprecated_at == datetime(2026, 10, 1, tzinfo=UTC)

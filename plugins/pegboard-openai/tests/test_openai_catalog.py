@@ -97,3 +97,18 @@ async def test_failure_is_an_error(server: FaultServer, open_model: OpenModel) -
 
     with pytest.raises(Unavailable):
         await open_model().list_models()
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_known_models_are_told_with_what_they_can_do(
+    server: FaultServer, open_model: OpenModel, api: str
+) -> None:
+    """Through the API of the settings; of others nobody knows."""
+    answer = wire.models({"id": "gpt-4.1-nano"}, {"id": "gpt-9"})
+    known, unknown = await listed(server, open_model(api), answer)
+
+    assert known.capabilities is not None
+    assert ("seed" in known.capabilities) == (api == "chat")
+    assert {"tools", "images"} <= known.capabilities
+    assert {"web_search", "reasoning_effort"}.isdisjoint(known.capabilities)
+    assert unknown.capabilities is None

@@ -44,6 +44,10 @@ def _capabilities(model: Json) -> frozenset[str] | None:
     if told is None:
         return None
     found = {ours for name, ours in CAPABILITIES.items() if _is_supported(told, name)}
+    if _is_supported(told.get("server_tools") or {}, "web_search"):
+        found.add("web_search")
+    if "images" in found:
+        found.add("tool_media")
     sampling = SAMPLING if profile_of(model["id"]).sampling else frozenset()
     return ALWAYS | sampling | found
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pegboard import ModelEntry
 
+from .profiles import ANY, profile_of
+
 if TYPE_CHECKING:
     from ._connection import Connection
+    from .services import Service
 
 PATH = "/models"
 NAMES = ("name", "display_name")
@@ -21,8 +24,9 @@ RETIREMENTS = ("shutdown_date", "deprecation")
 class CatalogApi:
     """Lists the models of one service."""
 
-    def __init__(self, name: str, connection: Connection) -> None:
-        self._name = name
+    def __init__(self, service: Service, api: str, connection: Connection) -> None:
+        self._service = service
+        self._claims = service.capabilities_in(api)
         self._connection = connection
 
     async def list_models(self) -> tuple[ModelEntry, ...]:
@@ -39,9 +43,15 @@ class CatalogApi:
             name=_first(entry, NAMES),
             context_window=_first(entry, CONTEXTS),
             max_output=_first(entry, OUTPUTS),
+            capabilities=self._capabilities(entry["id"]),
             retires_at=_time(_first(entry, RETIREMENTS)),
-            provider_metadata={self._name: entry},
+            provider_metadata={self._service.name: entry},
         )
+
+    def _capabilities(self, model: str) -> frozenset[str] | None:
+        """Return what a model can do of which more than its name is known."""
+        profile = profile_of(model, self._service.profiles)
+        return None if profile is ANY else self._claims - profile.lacks
 
 
 def _first(entry: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -68,7 +68,7 @@ class OpenAIModel:
         self._images = ImageApi(service.name, options, self._connection)
         self._audio = AudioApi(service.name, options, self._connection)
         self._batches = BatchApi(service, self._api, self._connection)
-        self._catalog = CatalogApi(service.name, self._connection)
+        self._catalog = CatalogApi(service, options.api, self._connection)
 
     async def ping(self) -> str | None:
         """Ask for the list of models: it takes the key, and no tokens."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ._model import OpenAIModel
     from .options import ModelOptions
 
-NOT_IN_RESPONSES = frozenset({"seed", "stop"})
 VARIABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     OPENAI.name: {
         "base_url": ("OPENAI_BASE_URL",),
@@ -70,12 +69,8 @@ def _defaults(service: Service) -> dict[str, Any]:
 
 
 def _capabilities(service: Service, options: ModelOptions) -> frozenset[str]:
-    missing = NOT_IN_RESPONSES if options.api == "responses" else frozenset()
-    searches = {"web_search"} if options.api in service.searches else frozenset()
-    sees = service.sees_results and options.api == "responses"
-    shown = {"tool_media"} if sees else frozenset()
     profile = profile_of(options.known_model, service.profiles)
-    return (service.capabilities | searches | shown) - missing - profile.lacks
+    return service.capabilities_in(options.api) - profile.lacks
 
 
 def _make_model(

@@ -9,6 +9,7 @@ from .profiles import OPENAI_MODELS, Profiles
 
 SAMPLING = frozenset({"temperature", "top_p", "stop"})
 USUAL = SAMPLING | {"seed", "json_schema", "tools", "images"}
+NOT_IN_RESPONSES = frozenset({"seed", "stop"})
 ALL = USUAL | {"reasoning_effort", "files"}
 CHAT = frozenset({"ChatModel", "StreamingChat"})
 LISTED = CHAT | {"ModelCatalog"}
@@ -63,6 +64,14 @@ class Service:
     """What in its usage says what a call cost in US dollars, if anything does."""
     batch_prefix: str = "/v1"
     """What stands before the path of the API in a batch."""
+
+    def capabilities_in(self, api: str) -> frozenset[str]:
+        """Return what it can do through *api*, of the two that there are."""
+        searches = {"web_search"} if api in self.searches else frozenset()
+        if api == "chat":
+            return self.capabilities | searches
+        shown = {"tool_media"} if self.sees_results else frozenset()
+        return (self.capabilities | searches | shown) - NOT_IN_RESPONSES
 
 
 OPENAI = Service(
