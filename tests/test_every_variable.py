@@ -31,6 +31,7 @@ TEXTS = {
     "url": "redis://127.0.0.1:9",
     "postgresql.url": "postgresql://127.0.0.1:9/name",
     "dynamodb.url": "dynamodb://table/prefix",
+    "fsspec.url": "sftp://127.0.0.1/folder",
     "s3.url": "s3://bucket/prefix",
     "sqs.url": "http://127.0.0.1:9/1/jobs",
     "webhook.url": "http://127.0.0.1:9/hooks",

@@ -39,6 +39,7 @@ PACKAGES: Mapping[str, str] = {
     "moonshot": "pegboard-openai",
     "openai-compatible": "pegboard-openai",
     "openrouter": "pegboard-openai",
+    "fsspec": "pegboard-fsspec",
     "s3": "pegboard-s3",
     "secrets-manager": "pegboard-aws",
     "sglang": "pegboard-openai",

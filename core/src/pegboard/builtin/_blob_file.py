@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from pegboard.contracts.blobs import CHUNK, Blob, damaged
+from pegboard.contracts.blob_trailer import OFTEN_ENOUGH, blob_of, needed, trailer_of
+from pegboard.contracts.blobs import CHUNK, damaged
 
 from ._growing_file import BINARY
 
@@ -16,16 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pegboard.contracts.blobs import Buffer
+    from pegboard.contracts.blobs import Blob, Buffer
 
     from ._growing_file import GrowingFile
-
-MARK = b"pegblob1"
-"""The last bytes of every file. Another format will have another mark."""
-LENGTH = 8
-TAIL = LENGTH + len(MARK)
-OFTEN_ENOUGH = 1024
-"""Bytes at the end in which what is said of a blob mostly has room."""
 
 
 class IncomingBlob:
@@ -49,8 +41,7 @@ class IncomingBlob:
 
     def finish(self, blob: Blob, *, sync: bool) -> None:
         """Add what is said of the blob; with *sync*, have it survive a power cut."""
-        said = json.dumps(asdict(blob)).encode()
-        self.file.write(said + len(said).to_bytes(LENGTH, "big") + MARK)
+        self.file.write(trailer_of(blob))
         if sync:
             os.fsync(self.file.opened())
         self.file.close()
@@ -112,18 +103,9 @@ class StoredFile:
         """Return what the end of the file says of its blob."""
         length = os.fstat(self._descriptor).st_size
         end = self._last(length, OFTEN_ENOUGH)
-        size = int.from_bytes(end[-TAIL : -len(MARK)], "big")
-        if not end.endswith(MARK) or size > length - TAIL:
-            raise damaged(str(path))
-        if size + TAIL > len(end):
-            end = self._last(length, size + TAIL)
-        try:
-            blob = Blob(**json.loads(end[-TAIL - size : -TAIL]))
-        except (ValueError, TypeError) as error:
-            raise damaged(str(path)) from error
-        if blob.size != length - TAIL - size:
-            raise damaged(blob.key)
-        return blob
+        if (wanted := needed(end, length, str(path))) > len(end):
+            end = self._last(length, wanted)
+        return blob_of(end, length, str(path))
 
     def _last(self, length: int, wanted: int) -> bytes:
         os.lseek(self._descriptor, max(0, length - wanted), os.SEEK_SET)

@@ -10,10 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pegboard.contracts.blob_paths import keys_in, path_of
 from pegboard.contracts.blobs import BlobPage, ListedBlob, changed
 
 from ._blob_file import IncomingBlob, StoredFile
-from ._blob_paths import keys_in, path_of
 from ._incoming import Incoming, sync_folders
 
 if sys.platform == "win32":
@@ -145,11 +145,11 @@ class BlobFolder:
     def list(self, prefix: str, limit: int, after: str) -> BlobPage:
         """Return the page of blobs with *prefix* after the key *after*."""
         found: list[ListedBlob] = []
-        for key, path in keys_in(self._blobs, prefix, after):
+        for key, path in keys_in(self._names, prefix, after):
             if len(found) == limit:
                 return BlobPage(tuple(found), found[-1].key)
             with suppress(FileNotFoundError):  # deleted since
-                file = StoredFile(path)
+                file = StoredFile(self._blobs / path)
                 file.close()
                 found.append(ListedBlob(key, file.blob.size, file.blob.modified))
         return BlobPage(tuple(found), None)
@@ -185,6 +185,13 @@ class BlobFolder:
         try:
             return sorted(self._history(key).iterdir(), reverse=True)
         except FileNotFoundError:
+            return []
+
+    def _names(self, folder: str) -> Sequence[str]:
+        """Return what is in *folder* below the folder of all blobs."""
+        try:
+            return os.listdir(self._blobs / folder)  # noqa: PTH208 - names will do
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def _history(self, key: str) -> Path:

@@ -1,0 +1,1 @@
+"""Files and blobs on every file system that fsspec knows, for pegboard."""
