@@ -188,6 +188,14 @@ class TestRenewal:
             assert await board.renew_secrets() == []
             assert await ask(board) == "1"
 
+    async def test_what_was_fetched_is_there_for_who_comes_later(self, board, tmp_path):
+        """An instance that was not made yet is made with what was known."""
+        async with board:
+            (tmp_path / "gate").unlink()
+            await board.renew_secrets()
+
+            assert await ask(board) == "1"
+
     async def test_what_was_missing_is_found(self, board, tmp_path):
         """An instance that could not be made can be made now."""
         (tmp_path / "gate").unlink()
@@ -281,9 +289,12 @@ class TestRenewal:
             assert asyncio.all_tasks() == before
 
     async def test_no_task_is_left(self, board):
-        """It ends with the board."""
-        async with no_leaks(), board:
+        """It has ended when the board is closed."""
+        before = asyncio.all_tasks()
+        async with board:
             await ask(board)
+
+        assert asyncio.all_tasks() == before
 
     def test_it_can_be_closed_on_another_loop(self, board):
         """The task is ended where it runs, or is gone with its loop."""

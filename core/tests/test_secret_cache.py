@@ -161,10 +161,25 @@ async def test_what_was_asked_before_a_write_is_not_kept(
     await asyncio.sleep(0)
     service.secrets["key"] = "new"
     cache.forget("key")
+    service.may_answer.set()
+    await early
+
+    assert await _key(cache) == "new"
+
+
+async def test_who_asks_after_a_write_does_not_get_what_was_asked_before(
+    cache: SecretCache, service: Service
+) -> None:
+    """Whoever has written a secret waits for an answer of its own."""
+    service.may_answer.clear()
+    early = asyncio.create_task(_key(cache))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    service.secrets["key"] = "new"
+    cache.forget("key")
     late = asyncio.create_task(_key(cache))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     service.may_answer.set()
-    await asyncio.gather(early, late)
 
-    assert [late.result(), await _key(cache)] == ["new", "new"]
+    assert await asyncio.gather(early, late) == ["old", "new"]

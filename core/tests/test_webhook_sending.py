@@ -152,6 +152,15 @@ async def test_a_long_answer_is_not_read(server):
         assert (await orders.send_event("x", 1, id="b")).status == 200
 
 
+async def test_an_endless_answer_is_not_waited_for(server):
+    """Its status has said all."""
+    server.respond(Scripted(body=[b"x" * 100_000, Fault.HANG]))
+    async with no_leaks(), board_of(server) as board:
+        sent = await board.integration("orders", Webhooks).send_event("x", 1, id="a")
+
+    assert sent.status == 200
+
+
 async def test_both_secrets_sign(server):
     """While they change, receivers may know either one."""
     async with board_of(server, old_secret=OLD) as board:

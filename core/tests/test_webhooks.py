@@ -158,7 +158,9 @@ def test_odd_times_are_not_authentic(time_):
         verify("{}", headers, secrets=[SECRET], clock=lambda: NOW)
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!", "  ", "é"])
+@pytest.mark.parametrize(
+    "secret", ["", "whsec_", "whsec_!!", "whsec_c2Vj!!cmV0", "  ", "é"]
+)
 def test_what_is_no_secret_is_refused(secret):
     """By both sides, and not shown."""
     with pytest.raises(SettingsError, match="new_secret") as caught:
