@@ -194,3 +194,15 @@ async def test_what_json_cannot_say_is_not_sent(connect, server, value):
         await connect().call("Buy", {"x": value})
     assert seen.value.request_sent == "no"
     assert server.requests == []
+
+
+async def test_proxy_of_the_variables_is_used(connect, server, monkeypatch):
+    """As all tools have it, with the places that need none."""
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server.respond(DONE, DONE)
+    await connect(endpoint="http://shop.example").call("Buy", {})
+    await connect().call("Buy", {})
+
+    paths = [request.path for request in server.requests]
+    assert paths == ["http://shop.example/", "/"]

@@ -74,6 +74,19 @@ async def test_keys_of_the_settings_are_used():
     assert await with_token.keys() == Keys("given-id", "given-key", "t")
 
 
+async def test_token_of_another_key_is_not_used(monkeypatch):
+    """A machine's own key has a token; one that settings give has no part in it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "role-id")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "role-token")
+    mixed = {**GIVEN, "session_token": "role-token"}
+
+    assert await account(**mixed).keys() == Keys("given-id", "given-key")
+    ours = {**mixed, "access_key_id": "role-id"}
+    assert await account(**ours).keys() == Keys("role-id", "given-key", "role-token")
+    own = {**mixed, "session_token": "own-token"}
+    assert await account(**own).keys() == Keys("given-id", "given-key", "own-token")
+
+
 async def test_keys_are_found_where_the_sdk_finds_them():
     """Without any in the settings, files of the user are read."""
     assert await account().keys() == Keys("file-id", "file-key")

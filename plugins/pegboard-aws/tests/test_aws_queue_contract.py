@@ -9,6 +9,7 @@ from pegboard.testing.clock import RealClock
 from pegboard.testing.queue import (
     EXAMPLES,
     GroupedQueueContract,
+    QueueContract,
     SharedQueueContract,
 )
 
@@ -40,7 +41,7 @@ def board_maker(settings, place):
     return make_board
 
 
-class TestStandard(SharedQueueContract):
+class TestStandard(SharedQueueContract, QueueContract):
     against = "ministack"
     examples = FEW
     counts_exactly = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,16 @@ def _given(options: AWSOptions) -> Keys | None:
     name, key = options.access_key_id, options.secret_access_key
     if options.profile is not None or name is None or key is None:
         return None
-    return Keys(_plain(name), _plain(key), _plain(options.session_token) or None)
+    return Keys(_plain(name), _plain(key), _token(options, _plain(name)))
+
+
+def _token(options: AWSOptions, name: str) -> str | None:
+    """Return the token of the key *name*; that of the variables may be another's."""
+    token = _plain(options.session_token)
+    is_of_variables = token == os.environ.get("AWS_SESSION_TOKEN")
+    if is_of_variables and name != os.environ.get("AWS_ACCESS_KEY_ID", name):
+        return None
+    return token or None
 
 
 def _plain(secret: SecretStr | None) -> str:

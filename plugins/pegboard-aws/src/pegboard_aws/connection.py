@@ -132,7 +132,7 @@ class _Way:
 
     def __init__(self, url: str, signer: Signer) -> None:
         place = urlsplit(url)
-        self.url = url
+        self.url = f"{url.rstrip('/')}/"
         self.signer = signer
         standard = {"http": 80, "https": 443}[place.scheme]
         host = place.hostname or ""
