@@ -26,7 +26,7 @@ from pegboard.testing.queue import (
     PersistentQueueContract,
 )
 
-BRIEF = 1.5
+BRIEF = 1.0
 MODEL = "test_random_calls_agree_with_the_model"
 
 
@@ -832,6 +832,7 @@ class Kit(DeadLetterQueueContract, GroupedQueueContract, PersistentQueueContract
     examples = hypothesis.settings(
         EXAMPLES, max_examples=150, phases=[hypothesis.Phase.generate]
     )
+    short, past_short = 0.3, 0.35
     queue_class: ClassVar[type[Sound]] = Sound
 
     @pytest.fixture

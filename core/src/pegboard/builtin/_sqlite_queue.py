@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from ._sqlite_file import SqliteFile
 
+NEVER = 2**62
+"""Deliveries that no message gets to."""
 LONGEST_PAUSE = 0.05
 """Seconds between two looks at what other processes may have put in."""
 
@@ -82,7 +84,6 @@ QUEUE_TABLES = (
 PUBLISH = f"""
     INSERT INTO queue_message ({_MESSAGE}, due) VALUES (?, ?, ?, ?, ?, ?)
 """  # noqa: S608 - names of our own
-NEXT_DUE = "SELECT min(due) FROM queue_message"
 TAKE = f"""
     UPDATE queue_message
     SET deliveries = deliveries + 1, is_taken = 1, due = :until
@@ -107,6 +108,7 @@ COUNT = """
 """
 LAPSED = "WHERE is_taken AND due <= ? AND deliveries >= ?"
 ONE_LAPSED = f"SELECT 1 FROM queue_message {LAPSED} LIMIT 1"  # noqa: S608
+LOOK = f"SELECT (SELECT min(due) FROM queue_message), EXISTS ({ONE_LAPSED})"  # noqa: S608
 LIST = f"""
     SELECT {_MESSAGE}, deliveries, place FROM dead_letter WHERE place > ?
     ORDER BY place LIMIT ?
@@ -138,7 +140,7 @@ class SqliteQueue:
         self._file = file
         self._clock = context.clock
         self._visibility = visibility
-        self._most = max_deliveries
+        self._allowed = NEVER if max_deliveries is None else max_deliveries
         self._bell = Bell()
 
     async def publish(
@@ -174,9 +176,8 @@ class SqliteQueue:
 
         async def look() -> tuple[list[Delivery], float]:
             now = self._clock()
-            await self._bury_lapsed(now)
-            times = {"now": now, "until": now + hidden, "most": most}
-            rows, due = await self._file.run(_take, times)
+            values = {"now": now, "until": now + hidden, "most": most}
+            rows, due = await self._file.run(_take, values, (now, self._allowed))
             found = [_delivery(*row) for row in rows]
             return found, min(LONGEST_PAUSE, LONGEST_PAUSE if due <= now else due - now)
 
@@ -193,7 +194,7 @@ class SqliteQueue:
         due = self._clock() + checked_seconds("delay", delay)
         position, deliveries = delivery_of(receipt)
         values: tuple[object, ...] = (position, deliveries)
-        if self._most is not None and deliveries >= self._most:
+        if deliveries >= self._allowed:
             had = await self._file.run(_bury, _IN_FLIGHT, values)
         else:
             had = await self._file.run(_changed, NACK, (due, *values))
@@ -240,15 +241,13 @@ class SqliteQueue:
 
     def _row(self, message: Packed) -> tuple[object, ...]:
         now = self._clock()
-        attributes = json.dumps(message.attributes)
+        attributes = json.dumps(message.attributes) if message.attributes else "{}"
         due = now + message.delay
         return (new_version(), message.body, attributes, message.group, now, due)
 
     async def _bury_lapsed(self, now: float) -> None:
         """Move to the dead letters what its last receiver has forgotten."""
-        if self._most is None:
-            return
-        values = (now, self._most)
+        values = (now, self._allowed)
         if await self._file.run(_rows, ONE_LAPSED, values):
             await self._file.run(_bury, LAPSED, values)
 
@@ -281,13 +280,18 @@ def _put(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None
 
 
 def _take(
-    connection: sqlite3.Connection, times: Mapping[str, float]
+    connection: sqlite3.Connection,
+    values: Mapping[str, float],
+    lapsed: tuple[object, ...],
 ) -> tuple[list[tuple[Any, ...]], float]:
     """Return the messages, and when the next one is due if there is none."""
-    ((due,),) = _rows(connection, NEXT_DUE, ())
-    if due is None or due > times["now"]:  # without a lock, which writing needs
+    # Without a lock, which writing needs.
+    due, is_one_lapsed = connection.execute(LOOK, lapsed).fetchone()
+    if is_one_lapsed:
+        _bury(connection, LAPSED, lapsed)
+    if due is None or due > values["now"]:
         return [], math.inf if due is None else due
-    rows = _rows(connection, TAKE, times)
+    rows = _rows(connection, TAKE, values)
     return sorted(rows, key=lambda row: row[-1]), due
 
 
