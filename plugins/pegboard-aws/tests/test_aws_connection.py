@@ -8,7 +8,7 @@ from pegboard import Context, errors
 from pegboard.deadline import shared_deadline
 from pegboard.testing import FaultServer, no_leaks
 from pegboard.testing.fault_server import Fault, Scripted
-from pegboard_aws.connection import Connection, Service, ServiceAnswer
+from pegboard_aws.connection import Connection, Service, ServiceAnswer, _address
 from pegboard_aws.options import AWSOptions
 
 SERVICE = Service("shop", target="Shop_2020", kinds={"SoldOut": errors.Conflict})
@@ -206,3 +206,16 @@ async def test_proxy_of_the_variables_is_used(connect, server, monkeypatch):
 
     paths = [request.path for request in server.requests]
     assert paths == ["http://shop.example/", "/"]
+
+
+@pytest.mark.parametrize(
+    ("region", "address"),
+    [
+        ("eu-central-1", "https://sqs.eu-central-1.amazonaws.com"),
+        ("us-gov-west-1", "https://sqs.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "https://sqs.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_region_says_where_a_service_is(region, address):
+    """Those in China have a domain of their own."""
+    assert _address("sqs", region) == address

@@ -128,7 +128,7 @@ async def test_missing_queue_is_not_found(make_queue, open_queue):
         queue.count(),
         queue.ack("r" * 30),
     ):
-        with pytest.raises(errors.NotFound, match="QueueDoesNotExist"):
+        with pytest.raises(errors.NotFound, match=r"QueueDoesNotExist.*Create the que"):
             await call
 
 

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from pegboard import Pegboard, SecretStore, SecretVault, errors
+from pegboard.testing import FaultServer, Scripted
 from pegboard.testing.clock import ManualClock
 from pegboard.testing.secret_store import SecretStoreContract, SecretVaultContract
 from pydantic import SecretStr
@@ -147,3 +148,40 @@ async def test_health_is_that_of_the_service(open_board):
     assert up.status == "up"
     assert down.status == "down"
     assert "UnrecognizedClientException" in down.reason
+
+
+DONE = Scripted.json({})
+MISSING, DELETED, TAKEN = (
+    Scripted.json({"__type": code}, status=400)
+    for code in (
+        *("ResourceNotFoundException", "InvalidRequestException"),
+        "ResourceExistsException",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("answers", "actions"),
+    [
+        ([DONE], ["PutSecretValue"]),
+        ([MISSING, DONE], ["PutSecretValue", "CreateSecret"]),
+        (
+            [MISSING, TAKEN, DONE],
+            ["PutSecretValue", "CreateSecret", "PutSecretValue"],
+        ),
+        (
+            [DELETED, DONE, DONE],
+            ["PutSecretValue", "RestoreSecret", "PutSecretValue"],
+        ),
+    ],
+)
+async def test_secret_is_set_whatever_was_there(open_board, answers, actions):
+    """Nothing, an older one, that of somebody quicker, or one that was deleted."""
+    async with FaultServer() as server:
+        server.respond(*answers)
+        safe = open_board(endpoint=server.url).integration("safe", SecretVault)
+        await safe.set_secret("key", SecretStr("new"))
+
+    asked = [r.headers["x-amz-target"].partition(".")[2] for r in server.requests]
+    assert asked == actions
+    assert server.requests[-1].json["SecretString"] == "new"

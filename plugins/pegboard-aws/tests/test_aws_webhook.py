@@ -158,6 +158,15 @@ def test_balancer_may_have_several_values(seen):
     assert answer["multiValueHeaders"]["content-type"] == ["text/plain; charset=utf-8"]
 
 
+def test_balancer_takes_any_status(make_webhook):
+    """Also one that has no name."""
+
+    async def handle(_board, _request):
+        return Answer(status=599)
+
+    assert make_webhook(handle)(BALANCER, Context())["statusDescription"] == "599"
+
+
 def test_empty_request_is_one(seen):
     """A gateway says null of what there is none of."""
     requests, take = seen

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from pegboard.errors import CallError, RequestSent
 
+    from .connection import Service
+
 BY_CODE: Mapping[type[CallError], tuple[str, ...]] = {
     errors.Authentication: (
         "ExpiredTokenException",
@@ -87,19 +89,15 @@ class ServiceAnswer(Exception):
 
 
 def refused(
-    where: str,
-    answer: ServiceAnswer,
-    headers: Mapping[str, str],
-    kinds: Mapping[str, type[CallError]],
-    *,
-    now: float,
+    service: Service, answer: ServiceAnswer, headers: Mapping[str, str], *, now: float
 ) -> CallError:
-    """Return the error that *answer* of the service *where* stands for."""
-    kind = kinds.get(answer.code) or KINDS.get(answer.code)
+    """Return the error that *answer* of *service* stands for."""
+    kind = service.kinds.get(answer.code) or KINDS.get(answer.code)
     kind = kind or error_class(answer.status)
-    message = f"{where} refuses: {answer.code}. {answer.told}".rstrip(" .")
+    hint = service.hints.get(answer.code) or HINTS.get(kind, "")
+    message = f"{service.name} refuses: {answer.code}. {answer.told}".rstrip(" .")
     return kind(
-        f"{message}. {HINTS.get(kind, '')}".rstrip(),
+        f"{message}. {hint}".rstrip(),
         retry_after=retry_after(headers, now=now),
         status=answer.status,
         code=answer.code,

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from pegboard.errors import InvalidRequest
 
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
 CORRELATION_HEADERS = ("x-correlation-id", "x-request-id")
 CORRELATION = re.compile(r"[!-~]{1,128}")
 Pairs = Sequence[tuple[str, str]]
@@ -105,8 +106,8 @@ def told(answer: Answer, request: Request) -> dict[str, Any]:
         "isBase64Encoded": not is_text,
     }
     if _shape(request.event) == "balancer":
-        phrase = HTTPStatus(answer.status).phrase
-        reply["statusDescription"] = f"{answer.status} {phrase}"
+        phrase = PHRASES.get(answer.status, "")
+        reply["statusDescription"] = f"{answer.status} {phrase}".rstrip()
         if "multiValueHeaders" in request.event:
             reply["multiValueHeaders"] = {n: [text] for n, text in headers.items()}
     return reply

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from .options import SQSOptions
 
+MISSING = "Create the queue, or check url and whose keys these are."
 SERVICE = Service(
     "sqs",
     target="AmazonSQS",
@@ -54,6 +55,11 @@ SERVICE = Service(
         "OverLimit": Overloaded,
         "QueueDoesNotExist": NotFound,
         "AWS.SimpleQueueService.NonExistentQueue": NotFound,
+    },
+    hints={
+        "OverLimit": "Too many messages are with somebody: acknowledge them sooner.",
+        "QueueDoesNotExist": MISSING,
+        "AWS.SimpleQueueService.NonExistentQueue": MISSING,
     },
 )
 GONE = frozenset(

@@ -116,7 +116,9 @@ class SecretsManager:
         try:
             told = await self._connection.call("GetSecretValue", {"SecretId": secret})
         except NotFound as error:
-            error.message = f"AWS has no secret {secret!r} in this region."
+            error.message = (
+                f"AWS has no secret {secret!r}. Create it, or check prefix and region."
+            )
             raise
         return SecretStr(_text(told))
 

@@ -54,6 +54,8 @@ class Service:
     """Of the JSON protocol."""
     kinds: Mapping[str, type[CallError]] = field(default_factory=dict)
     """Errors of its own, by their codes."""
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """What to do about them, by their codes."""
 
 
 class Connection:
@@ -122,9 +124,7 @@ class Connection:
         if status == OK:
             return told
         answer = ServiceAnswer(status, told)
-        raise refused(
-            name, answer, headers, self._service.kinds, now=time.time()
-        ) from answer
+        raise refused(self._service, answer, headers, now=time.time()) from answer
 
 
 class _Way:
