@@ -32,6 +32,7 @@ TEXTS = {
     "postgresql.url": "postgresql://127.0.0.1:9/name",
     "dynamodb.url": "dynamodb://table/prefix",
     "fsspec.url": "sftp://127.0.0.1/folder",
+    "azure-blob.url": "azure-blob://account/container",
     "s3.url": "s3://bucket/prefix",
     "sqs.url": "http://127.0.0.1:9/1/jobs",
     "webhook.url": "http://127.0.0.1:9/hooks",

@@ -9,8 +9,8 @@ from pegboard.testing.blobs import (
     PersistentBlobsContract,
     PresignedBlobsContract,
 )
-from pegboard_s3 import _blobs
 from pegboard_s3.options import S3Options
+from pegboard_s3.plugin import make_blobs
 
 PART = 5 * 1024 * 1024
 
@@ -31,7 +31,7 @@ class TestSeaweed(PersistentBlobsContract, PresignedBlobsContract):
         async def damage(key):
             given = {name: settings[name] for name in settings if name != "provider"}
             context = Context("storage.kit", tmp_path)
-            blobs = _blobs.S3Blobs(S3Options.model_validate(given), context)
+            blobs = make_blobs(S3Options.model_validate(given), context)
             path = blobs._path(key)
             result = await obstore.get_async(blobs._store, path)
             content = bytearray(await result.bytes_async())

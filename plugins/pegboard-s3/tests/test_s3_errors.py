@@ -134,7 +134,7 @@ async def test_missing_bucket_is_not_a_missing_blob(shared_server, open_store):
     store = open_store(shared_server.endpoint, url="s3://no-such-bucket/a")
 
     for call in (store.get, store.list):
-        with pytest.raises(errors.NotFound, match="Create the bucket"):
+        with pytest.raises(errors.NotFound, match="Create the bucket or container"):
             await call("key")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PACKAGES: Mapping[str, str] = {
     "anthropic": "pegboard-anthropic",
     "azure": "pegboard-openai",
+    "azure-blob": "pegboard-s3",
     "claude-code": "pegboard-claude-code",
     "dynamodb": "pegboard-dynamodb",
     "gemini": "pegboard-google",

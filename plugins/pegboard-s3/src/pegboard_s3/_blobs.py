@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.store import S3Store
 from pegboard import Blob, BlobPage, ListedBlob
 from pegboard.contracts.blob_content import is_repeatable
 from pegboard.contracts.blobs import (
@@ -44,18 +42,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from obstore import GetResult
-    from obstore.store import ClientConfig
     from pegboard import Context
     from pegboard.contracts.blobs import Content
 
-    from .options import S3Options
+    from ._service import Service, Store
+    from .options import BucketOptions
 
 NO_SUCH_RANGE = 416
 LONGEST_URL = 7 * 24 * 3600.0
 """Seconds that S3 lets a URL be good for."""
 
 
-class S3Blobs:
+class ObjectBlobs:
     """
     Blobs in a bucket.
 
@@ -64,13 +62,16 @@ class S3Blobs:
     keeps any.
     """
 
-    def __init__(self, options: S3Options, context: Context) -> None:
+    def __init__(
+        self, options: BucketOptions, context: Context, service: Service
+    ) -> None:
         self._clock = context.clock
         self._options = options
         self._prefix = options.prefix
-        self._where = f"s3://{options.bucket}"
-        self._connect = partial(_make_store, options, context)
-        self._connected: S3Store | None = None
+        self._where = service.where
+        self._names = service.names
+        self._connect = service.connect
+        self._connected: Store | None = None
 
     async def ping(self) -> None:
         """Ask for one key, so that the bucket and the right to see it are there."""
@@ -96,13 +97,14 @@ class S3Blobs:
             raise changed(key)
         async with complete(content, self._options.part_size) as upload:
             digest = checked_digest(key, upload.sha256, sha256)
+            attributes = attributes_of(media_type, said, digest, self._names)
             try:
                 with self._errors():
                     result = await obstore.put_async(
                         self._store,
                         path,
                         upload.source,
-                        attributes=attributes_of(media_type, said, digest),
+                        attributes=attributes,
                         mode=mode_of(if_version, if_absent=if_absent),
                         use_multipart=self._needs_parts(upload, if_version, if_absent),
                         chunk_size=self._options.part_size,
@@ -134,7 +136,7 @@ class S3Blobs:
             return b""
         with self._errors():
             content = bytes(await result.bytes_async())
-        expected = _expected(result)
+        expected = self._expected(result)
         if expected and await digest_of(content) != expected:
             raise damaged(key)
         return content
@@ -152,7 +154,7 @@ class S3Blobs:
         if result is None:
             return
         first, last = result.range
-        left, check = last - first, RunningDigest(_expected(result))
+        left, check = last - first, RunningDigest(self._expected(result))
         pieces = aiter(result.stream(min_chunk_size=CHUNK))
         async with check:
             while left:
@@ -178,7 +180,7 @@ class S3Blobs:
             if _is_absent(error, version):
                 return None
             raise
-        return blob_of(key, result.meta, result.attributes)
+        return self._blob(key, result)
 
     async def list(
         self, prefix: str = "", *, limit: int = 100, cursor: str | None = None
@@ -197,7 +199,7 @@ class S3Blobs:
             async for metas in listing:
                 for meta in metas:
                     key = meta["path"].removeprefix(self._prefix)
-                    if key.startswith(prefix):
+                    if key.startswith(prefix) and key > (cursor or ""):
                         modified = meta["last_modified"].timestamp()
                         found.append(ListedBlob(key, meta["size"], modified))
                 if len(found) > limit:
@@ -224,8 +226,12 @@ class S3Blobs:
     async def delete(self, key: str) -> None:
         """Remove the blob *key*. A bucket that keeps versions keeps this one, too."""
         path = self._path(key)
-        with self._errors():
-            await obstore.delete_async(self._store, path)
+        try:
+            with self._errors():
+                await obstore.delete_async(self._store, path)
+        except CallError as error:
+            if not _is_absent(error):  # which S3 does not tell
+                raise
 
     async def presign_download(self, key: str, *, expires_in: float = 3600) -> str:
         """Return a URL to GET *key* at, within *expires_in* seconds."""
@@ -240,7 +246,7 @@ class S3Blobs:
         self._connected = None
 
     @property
-    def _store(self) -> S3Store:
+    def _store(self) -> Store:
         """The SDK's own object, with its connections."""
         if self._connected is None:
             self._connected = self._connect()
@@ -289,50 +295,20 @@ class S3Blobs:
         is_free = if_version is None and not if_absent
         return is_free and upload.size > self._options.part_size
 
+    def _expected(self, result: GetResult) -> str | None:
+        """Return the digest of what is read, if that is all there is."""
+        is_all = result.range == (0, result.meta["size"])
+        return self._blob("", result).sha256 if is_all else None
+
+    def _blob(self, key: str, result: GetResult) -> Blob:
+        return blob_of(key, result.meta, result.attributes, self._names)
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except KNOWN as error:
             raise translated(error, self._where) from error
-
-
-def _make_store(options: S3Options, context: Context) -> S3Store:
-    in_path = options.path_style
-    secrets = {
-        "access_key_id": options.access_key_id,
-        "secret_access_key": options.secret_access_key,
-        "session_token": options.session_token,
-    }
-    config = {name: one.get_secret_value() for name, one in secrets.items() if one}
-    if options.endpoint is not None:
-        config["endpoint"] = options.endpoint
-    return S3Store(
-        options.bucket,
-        config=config,  # type: ignore[arg-type]  # as its keys say
-        region=options.region,
-        skip_signature=options.anonymous,
-        virtual_hosted_style_request=not (
-            options.endpoint is not None if in_path is None else in_path
-        ),
-        client_options=_client_options(options, context),
-        retry_config={"max_retries": 0},
-    )
-
-
-def _client_options(options: S3Options, context: Context) -> ClientConfig:
-    config: ClientConfig = {
-        "allow_http": (options.endpoint or "").startswith("http:"),
-        "connect_timeout": timedelta(seconds=min(context.connect_timeout, 3600)),
-        "read_timeout": timedelta(seconds=options.timeout),
-        # Of a whole request; how long a call may take is for the policy to say.
-        "timeout": timedelta(days=1),
-    }
-    if context.keep_alive == 0:
-        config["pool_max_idle_per_host"] = "0"
-    elif context.keep_alive is not None:
-        config["pool_idle_timeout"] = timedelta(seconds=min(context.keep_alive, 86400))
-    return config
 
 
 def _final(error: CallError, key: str, content: Content) -> CallError:
@@ -351,9 +327,3 @@ def _is_absent(error: CallError, version: str | None = None) -> bool:
     # Another version is there, or the version is none that the bucket could have.
     is_other = isinstance(error, Conflict) or error.code == "InvalidArgument"
     return version is not None and is_other
-
-
-def _expected(result: GetResult) -> str | None:
-    """Return the digest of what is read, if that is all there is."""
-    is_all = result.range == (0, result.meta["size"])
-    return blob_of("", result.meta, result.attributes).sha256 if is_all else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from pegboard import Blob
 from pegboard.contracts.blobs import OCTETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from obstore import GetOptions, ObjectMeta, PutMode, PutResult
 
@@ -22,26 +22,51 @@ PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 VERSION = re.compile(r"([\x21-\x7e]+?)(?:;([\x21-\x7e]+))?")
 STANDARD = {
     *("Content-Disposition", "Content-Encoding", "Content-Language"),
-    *("Cache-Control", CONTENT_TYPE, DIGEST),
+    *("Cache-Control", CONTENT_TYPE),
 }
 
 
+class Names(NamedTuple):
+    """How a service has the names of metadata."""
+
+    theirs: Callable[[str], str]
+    ours: Callable[[str], str]
+
+
+def _identifier(name: str) -> str:
+    """Return *name* as an identifier, which is all that Azure takes."""
+    return ("_" if name[0].isdecimal() else "") + name.replace("-", "_")
+
+
+def _plain(name: str) -> str:
+    """Return the name that an identifier stands for."""
+    return name.lower().removeprefix("_").replace("_", "-")
+
+
+AS_THEY_ARE = Names(str, str)
+IDENTIFIERS = Names(_identifier, _plain)
+
+
 def attributes_of(
-    media_type: str, metadata: Mapping[str, str], digest: str
+    media_type: str, metadata: Mapping[str, str], digest: str, names: Names
 ) -> dict[str, str]:
     """Return what is said of a blob as the SDK takes it."""
-    said = {name: quote(text, safe=PLAIN) for name, text in metadata.items()}
-    return said | {CONTENT_TYPE: media_type, DIGEST: digest}
+    said = {**metadata, DIGEST: digest}
+    named = {names.theirs(name): quote(said[name], safe=PLAIN) for name in said}
+    return {**named, CONTENT_TYPE: media_type}
 
 
-def blob_of(key: str, meta: ObjectMeta, attributes: Mapping[Any, Any]) -> Blob:
+def blob_of(
+    key: str, meta: ObjectMeta, attributes: Mapping[Any, Any], names: Names
+) -> Blob:
     """Return what the SDK says of the object *key*."""
-    said = {n: unquote(t) for n, t in attributes.items() if n not in STANDARD}
+    said = {names.ours(n): unquote(attributes[n]) for n in {*attributes} - STANDARD}
+    digest = said.pop(DIGEST, None)
     return Blob(
         key=key,
         size=meta["size"],
         version=version_of(meta),
-        sha256=attributes.get(DIGEST),
+        sha256=digest,
         media_type=attributes.get(CONTENT_TYPE, OCTETS),
         metadata=said,
         modified=meta["last_modified"].timestamp(),

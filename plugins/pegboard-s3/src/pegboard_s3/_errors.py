@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STRUCTURE = "\nDebug source:\n"
 STATUS = re.compile(r"\bstatus: (\d{3}),|code: (\d{3}) ")
 CODE = re.compile(r"<Code>(\w+)</Code>")
-TOLD = re.compile(r"<Message>([^<]{1,300})</Message>")
+TOLD = re.compile(r"<Message>([^<\n]{1,300})")
 KIND = re.compile(r"HttpError \{\s+kind: (\w+)")
 
 KNOWN = (exceptions.BaseError, FileNotFoundError, ValueError)
@@ -44,8 +44,13 @@ BY_CODE: Mapping[str, type[CallError]] = {
     "RequestTimeout": errors.Timeout,
     "QuotaExceeded": errors.QuotaExceeded,
     "NoSuchBucket": errors.NotFound,
+    "ContainerNotFound": errors.NotFound,
+    "AuthenticationFailed": errors.Authentication,
+    "ServerBusy": errors.Overloaded,
+    "OperationTimedOut": errors.Timeout,
     "AuthorizationHeaderMalformed": errors.InvalidRequest,
 }
+BUCKETS = {"NoSuchBucket", "ContainerNotFound"}
 BY_KIND: Mapping[str, tuple[type[CallError], RequestSent, str]] = {
     "Connect": (errors.ConnectionFailed, "no", "could not be reached"),
     "Timeout": (errors.Timeout, "maybe", "did not answer in time"),
@@ -56,9 +61,9 @@ BROKEN: tuple[type[CallError], RequestSent, str] = (
     "broke the connection",
 )
 HINTS: Mapping[type[CallError], str] = {
-    errors.Authentication: "Check access_key_id, secret_access_key and the clock.",
-    errors.PermissionDenied: "Check what the key may do with this bucket.",
-    errors.ConnectionFailed: "Check endpoint and region.",
+    errors.Authentication: "Check the key and the clock.",
+    errors.PermissionDenied: "Check what the key may do there.",
+    errors.ConnectionFailed: "Check url, endpoint and region.",
 }
 
 
@@ -83,7 +88,7 @@ def status_of(error: Exception) -> int | None:
 
 def is_missing_bucket(error: Exception) -> bool:
     """Return whether not the blob but its bucket does not exist."""
-    return _first(CODE, str(error)) == "NoSuchBucket"
+    return _first(CODE, str(error)) in BUCKETS
 
 
 def _class_of(error: Exception, status: int | None) -> type[CallError] | None:
@@ -101,8 +106,8 @@ def _interrupted(text: str, where: str) -> CallError:
 
 
 def _hint(kind: type[CallError], code: str | None) -> str:
-    if code == "NoSuchBucket":
-        return "Create the bucket, or check url, region and endpoint."
+    if code in BUCKETS:
+        return "Create the bucket or container, or check url, region and endpoint."
     return HINTS.get(kind, "")
 
 

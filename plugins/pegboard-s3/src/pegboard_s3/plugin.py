@@ -1,4 +1,4 @@
-"""What pegboard-s3 offers: blobs in Amazon S3 and what is compatible with it."""
+"""What pegboard-s3 offers: blobs in Amazon S3, what is compatible, and in Azure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pegboard import StorageProvider, hookimpl
 if TYPE_CHECKING:
     from pegboard import Context
 
-    from ._blobs import S3Blobs
-    from .options import S3Options
+    from ._blobs import ObjectBlobs
+    from .options import AzureOptions, S3Options
 
 # A large blob takes its time, and what stalls is noticed by the option ``timeout``.
 POLICY = {"deadline": 3600}
@@ -18,7 +18,7 @@ POLICY = {"deadline": 3600}
 
 @hookimpl
 def pegboard_storage_providers() -> list[StorageProvider]:
-    """Return the one provider."""
+    """Return the providers."""
     return [
         StorageProvider(
             name="s3",
@@ -36,12 +36,39 @@ def pegboard_storage_providers() -> list[StorageProvider]:
                 "session_token": ("AWS_SESSION_TOKEN",),
             },
             summary="blobs in Amazon S3 and what is compatible with it",
-        )
+        ),
+        StorageProvider(
+            name="azure-blob",
+            factory=make_azure_blobs,
+            options="pegboard_s3.options:AzureOptions",
+            contracts={"Blobs": 1},
+            external=True,
+            install="pegboard-s3",
+            defaults={"policy": POLICY},
+            env={
+                "endpoint": ("AZURE_STORAGE_ENDPOINT",),
+                "account_key": (
+                    "AZURE_STORAGE_ACCOUNT_KEY",
+                    "AZURE_STORAGE_ACCESS_KEY",
+                ),
+                "sas_token": ("AZURE_STORAGE_SAS_TOKEN",),
+            },
+            summary="blobs in Azure Blob Storage",
+        ),
     ]
 
 
-def make_blobs(options: S3Options, context: Context) -> S3Blobs:
+def make_blobs(options: S3Options, context: Context) -> ObjectBlobs:
     """Make a store. Does no I/O; the SDK is imported here, when someone asks for it."""
-    from ._blobs import S3Blobs  # noqa: PLC0415
+    from ._blobs import ObjectBlobs  # noqa: PLC0415
+    from ._service import s3  # noqa: PLC0415
 
-    return S3Blobs(options, context)
+    return ObjectBlobs(options, context, s3(options, context))
+
+
+def make_azure_blobs(options: AzureOptions, context: Context) -> ObjectBlobs:
+    """Make a store, in the same way."""
+    from ._blobs import ObjectBlobs  # noqa: PLC0415
+    from ._service import azure  # noqa: PLC0415
+
+    return ObjectBlobs(options, context, azure(options, context))
