@@ -53,6 +53,8 @@ def test_bad_url_is_refused(provider, url, told):
         {"table": "a b"},
         {"table": "a.b.c"},
         {"table": "x" * 56},
+        {"documents_table": "a b"},
+        {"documents_table": "a", "table": "a"},
         {"metadata": "models"},
         {"pool_size": 0},
         {"tls": "yes"},

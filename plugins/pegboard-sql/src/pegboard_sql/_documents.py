@@ -71,7 +71,8 @@ class SqlDocuments:
         self._lane = Lane(context.address, options.timeout)
         name = options.documents_table or documents_table_of(context.name)
         self._table = make_documents_table(name)
-        self._prepared: dict[Collection, DocumentStatements] = {}
+        self._statements: DocumentStatements | None = None
+        self._prepared: set[Collection] = set()
         self._preparing = SingleFlight()
         self._puts, self._next_count = 0, FEW
 
@@ -80,7 +81,7 @@ class SqlDocuments:
     ) -> StoredDocument | None:
         """Return the document under *key*, or None if there is none."""
         values = _place(collection, checked_key(key))
-        statements = await self._statements(collection)
+        statements = await self._statements_for(collection)
         rows = await self._run(statements.get, values, again=True)
         return _document(rows[0]) if rows else None
 
@@ -101,7 +102,7 @@ class SqlDocuments:
             "version": version,
             "fields": json.dumps(sortable_fields(checked)),
         }
-        statements = await self._statements(collection)
+        statements = await self._statements_for(collection)
         statement = statements.put_if_absent if if_absent else statements.put
         if if_version is not None:
             statement = statements.put_if_version
@@ -120,7 +121,7 @@ class SqlDocuments:
     ) -> bool:
         """Remove the document under *key*; return whether it was there."""
         values = _place(collection, checked_key(key))
-        statements = await self._statements(collection)
+        statements = await self._statements_for(collection)
         if if_version is None:
             return bool(await self._run(statements.delete, values))
         values["if_version"] = stored(if_version)
@@ -147,14 +148,14 @@ class SqlDocuments:
             limit=limit,
             cursor=cursor,
         )
-        statements = await self._statements(collection)
+        statements = await self._statements_for(collection)
         question = statements.find(collection, search)
         rows = await self._run(question.sql, question.values, again=True)
         return search.page([_document(row) for row in rows])
 
     async def list_collections(self) -> list[str]:
         """Return the names of the collections that have documents, in order."""
-        statements = await self._statements(PLAIN)
+        statements = await self._statements_for(PLAIN)
         rows = await self._run(statements.collections, {}, again=True)
         return [restored(name) for (name,) in rows]
 
@@ -164,26 +165,33 @@ class SqlDocuments:
         group = await self._pools.group()
         return await self._lane.rows(group.loans, statement, values, again=again)
 
-    async def _statements(self, collection: Collection) -> DocumentStatements:
+    async def _statements_for(self, collection: Collection) -> DocumentStatements:
         """Return the statements, for a table and indexes that are there."""
-        prepared = self._prepared.get(collection)
-        if prepared is not None:
-            return prepared
-        checked_collection(collection)
-        prepare = partial(self._prepare, collection)
-        self._prepared[collection] = await self._preparing.do(collection, prepare)
-        return self._prepared[collection]
-
-    async def _prepare(self, collection: Collection) -> DocumentStatements:
         engine = (await self._pools.group()).primary
-        statements = DocumentStatements(self._table, engine.dialect)
+        if self._statements is None:
+            self._statements = DocumentStatements(self._table, engine.dialect)
+        if collection not in self._prepared:
+            checked_collection(collection)
+            prepare = partial(self._prepare, engine, self._statements, collection)
+            await self._preparing.do(collection, prepare)
+            self._prepared.add(collection)
+        return self._statements
+
+    async def _prepare(
+        self,
+        engine: AsyncEngine,
+        statements: DocumentStatements,
+        collection: Collection,
+    ) -> None:
+        """Make the table and the indexes of *collection* where they are missing."""
         await self._do(engine, self._timeout, lambda one: create(one, self._table))
         missing = partial(statements.missing, collection=collection)
-        if await self._do(engine, self._timeout, missing):
+        has_new_index = await self._do(engine, self._timeout, missing)
+        if has_new_index:
             make = partial(self._make_indexes, statements, collection)
             await self._do(engine, LONGEST_INDEXING, make)
-        await self._count(statements)
-        return statements
+        if has_new_index or not self._prepared:
+            await self._count(statements)
 
     async def _count(self, statements: DocumentStatements) -> None:
         engine = (await self._pools.group()).primary

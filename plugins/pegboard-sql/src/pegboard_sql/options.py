@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pegboard import Options
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
 from ._url import checked_postgresql, checked_url
 
@@ -30,11 +30,21 @@ def _checked_table(table: str | None) -> str | None:
     raise ValueError(msg)
 
 
+def _checked_documents_table(table: str | None, info: ValidationInfo) -> str | None:
+    if table is not None and table == info.data.get("table"):
+        msg = "it is the table of KeyValue, too; documents need one of their own"
+        raise ValueError(msg)
+    return _checked_table(table)
+
+
 def _checked_metadata(place: str | None) -> str | None:
     if place is None or METADATA.fullmatch(place):
         return place
     msg = "it is not of the form 'package.module:name', such as 'app.models:metadata'"
     raise ValueError(msg)
+
+
+DocumentsTable = Annotated[str | None, AfterValidator(_checked_documents_table)]
 
 
 class SqlOptions(Options):
@@ -64,7 +74,7 @@ class SqlOptions(Options):
     """Longest time, in seconds, of a statement in a session. None is no limit."""
     table: Annotated[str | None, AfterValidator(_checked_table)] = None
     """The table of KeyValue, made if missing. None is one named after the instance."""
-    documents_table: Annotated[str | None, AfterValidator(_checked_table)] = None
+    documents_table: DocumentsTable = None
     """The table of documents, made if missing. None is one named after the instance."""
     ttl: float | None = Field(default=None, gt=0)
     """Seconds until a value of KeyValue expires, where the call does not say."""
