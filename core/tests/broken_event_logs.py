@@ -182,6 +182,13 @@ class EndIsTheLastEvent(Sound):
         return max(place - 1, 0) if after == "end" else place
 
 
+class WaitsForLostPositions(Sound):
+    caught_by = ("test_position_of_a_lost_log_is_the_start",)
+
+    def _place(self, after):
+        return after if isinstance(after, int) else super()._place(after)
+
+
 class PositionIsIncluded(Sound):
     caught_by = (
         "test_reading_goes_on_behind_an_event",

@@ -102,9 +102,11 @@ class MemoryEvents:
 
     def _place(self, after: str | int) -> int:
         """Return the number of the last event that was read."""
-        if after == START:
-            return self._kept[0].number - 1 if self._kept else self._last
-        return self._last if after == END else int(after)
+        if after == END:
+            return self._last
+        if after == START or int(after) > self._last:
+            return self._last - len(self._kept)
+        return int(after)
 
     def _add(self, topic: str, text: str) -> str | None:
         """Return the position of the new event, or None while there is no room."""

@@ -146,9 +146,9 @@ def _bounds(connection: sqlite3.Connection) -> tuple[int, int]:
 def _place(connection: sqlite3.Connection, after: str | int) -> int:
     """Return the number of the last event that was read."""
     oldest, newest = _bounds(connection)
-    if after == START:
-        return oldest
-    return newest if after == END else int(after)
+    if after == END:
+        return newest
+    return oldest if after == START or int(after) > newest else int(after)
 
 
 def _add(

@@ -80,7 +80,8 @@ class EventLog(Protocol):
         Args:
             topics: Which ones; "*" stands for a word, one "**" for any number of them.
             after: The position of the last one that was read; "start" for all that
-                are kept, "end" for what comes from now on.
+                are kept, "end" for what comes from now on. One that the log has not
+                yet got to is of a log that was lost: then it is "start".
             limit: There may be fewer, also where there are more.
             wait: Longest time, in seconds, to wait for the first one.
             reader: A name of one's own. What *after* says is then known as read by

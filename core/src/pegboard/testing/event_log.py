@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -275,6 +276,17 @@ class EventLogContract(StandardTests):
         page = await log.read_events(after=positions[2])
 
         assert [event.body for event in page.events] == [3, 4]
+
+    async def test_position_of_a_lost_log_is_the_start(self, log: EventLog) -> None:
+        """Who comes back to a log that was begun anew reads all of it."""
+        lost = (await _of_another_log(log)).position
+        await log.publish_event("a", 1)
+        page = await log.read_events(after=lost, reader="back")
+        await log.publish_event("a", 2)
+        later = await log.read_events(after=page.position, reader="back")
+
+        assert [event.body for event in page.events] == [1]
+        assert [event.body for event in later.events] == [2]
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 100])
     async def test_pages_hold_every_event_once(self, log: EventLog, limit: int) -> None:
@@ -634,6 +646,12 @@ async def _publish(log: EventLog, body: Any) -> None:
 
 async def _read(log: EventLog) -> EventPage:
     return await log.read_events(after="start")
+
+
+async def _of_another_log(log: EventLog) -> EventPage:
+    """Return a page of a log that had got further."""
+    page = await log.read_events()
+    return replace(page, position=str(int(page.position) + 500))
 
 
 async def _next(log: EventLog, topic: str = "**") -> EventPage:

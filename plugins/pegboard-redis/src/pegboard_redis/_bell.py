@@ -21,6 +21,7 @@ LONGEST_BLOCK = 1.0
 """Seconds that the server keeps an answer back; then it is asked again."""
 PAUSE = 0.1
 """Seconds after a failure: those who wait find out themselves what is wrong."""
+BRIEFLY, LONGEST_WAIT = 0.01, 1e6
 Waiter = asyncio.Future[None]
 
 
@@ -51,23 +52,22 @@ class _Watch:
     def __init__(self, key: Part, line: Line) -> None:
         self._key = key
         self._line = line
-        self._last = "0-0"
-        self._waiters: set[Waiter] = set()
+        self._waiters: dict[Waiter, str] = {}
+        self._asked: str | None = None
+        """Behind which entry the server looks for another one."""
         self._asking: asyncio.Task[None] | None = None
 
     async def wait(self, seen: str, seconds: float) -> None:
-        if _place(self._last) > _place(seen):
-            return
-        if self._last != seen:
-            self._wake(seen)  # those who have seen less need not ask
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
+        self._waiters[waiter] = seen
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
+        if self._asked is not None and _place(self._asked) > _place(seen):
+            seconds = min(seconds, BRIEFLY)  # there is one, which others have seen
         try:
-            await asyncio.wait([waiter], timeout=min(seconds, 1e6))
+            await asyncio.wait([waiter], timeout=min(seconds, LONGEST_WAIT))
         finally:
-            self._waiters.discard(waiter)
+            self._waiters.pop(waiter, None)
 
     async def aclose(self) -> None:
         if self._asking:
@@ -77,25 +77,27 @@ class _Watch:
 
     async def _ask(self) -> None:
         while self._waiters:
+            self._asked = min(self._waiters.values(), key=_place)
             try:
-                await self._ask_once()
+                is_there_one = await self._ask_once(self._asked)
             except (CallError, ReplyError):
                 await asyncio.sleep(PAUSE)
-                self._wake(self._last)
+                is_there_one = True
+            finally:
+                self._asked = None
+            if is_there_one:
+                self._wake()
 
-    async def _ask_once(self) -> None:
+    async def _ask_once(self, seen: str) -> bool:
         milliseconds = math.ceil(LONGEST_BLOCK * 1000)
         answer = await self._line.call(
             *("XREAD", "COUNT", 1, "BLOCK", milliseconds),
-            *("STREAMS", self._key, self._last),
+            *("STREAMS", self._key, seen),
         )
-        if answer:
-            ((_, ((last, _),)),) = answer
-            self._wake(last)
+        return bool(answer)
 
-    def _wake(self, last: str) -> None:
-        self._last = max(self._last, last, key=_place)
-        waiters, self._waiters = self._waiters, set()
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
             with suppress(asyncio.InvalidStateError):
                 waiter.set_result(None)

@@ -74,16 +74,22 @@ return {string.format('%.0f', oldest and oldest - 1 or newest),
 READ = Script.of(
     NAMES,
     """
-local place = ARGV[1]
+local place, before = ARGV[1], oldest and oldest - 1 or newest
+if tonumber(place) > newest then
+  place = string.format('%.0f', before)
+end
 if ARGV[3] ~= '' then
   redis.call('ZADD', readers, place, ARGV[3])
   redis.call('ZADD', leases, string.format('%.0f', now + ARGV[4]), ARGV[3])
 end
 local found = redis.call('XRANGE', log, '('..place..'-0', '+', 'COUNT', ARGV[2])
-return {found, string.format('%.0f', oldest and oldest - 1 or newest)}
+return {found, place, string.format('%.0f', before)}
 """,
 )
-"""Place, limit, reader, for how long: returns events, the number before the oldest."""
+"""
+Place, limit, reader, for how long: returns events, the place, which is another one if
+the log was begun anew, and the number before the oldest event.
+"""
 
 
 class RedisEvents:
@@ -171,7 +177,8 @@ class RedisEvents:
         self, fits: Matches, place: int, most: int, noted: tuple[str, int]
     ) -> tuple[EventPage, bool]:
         """Return some events, and whether these were all that there are."""
-        rows, oldest = await self._run(READ, place, MOST_AT_ONCE, *noted)
+        rows, read, oldest = await self._run(READ, place, MOST_AT_ONCE, *noted)
+        place = int(read)
         dropped = max(int(oldest) - place, 0)
         found: list[Event] = []
         for entry, fields in rows:

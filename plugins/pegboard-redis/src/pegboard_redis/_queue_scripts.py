@@ -131,14 +131,17 @@ local found = {}
 local ready = redis.call(
   'ZRANGEBYSCORE', due, '-inf', whole(now), 'LIMIT', 0, limit)
 for _, id in ipairs(ready) do
-  local s = read(id)
-  s.deliveries, s.taken = s.deliveries + 1, true
-  write(id, s)
-  local ends = whole(now + hidden)
-  redis.call('ZADD', due, ends, id)
-  redis.call('ZADD', flying, ends, id)
-  local text = redis.call('HGET', message, id)
-  found[#found + 1] = {id, text, s.generation, whole(s.deliveries), s.published}
+  local s, text = read(id), redis.call('HGET', message, id)
+  if s and text then
+    s.deliveries, s.taken = s.deliveries + 1, true
+    write(id, s)
+    local ends = whole(now + hidden)
+    redis.call('ZADD', due, ends, id)
+    redis.call('ZADD', flying, ends, id)
+    found[#found + 1] = {id, text, s.generation, whole(s.deliveries), s.published}
+  else
+    leave(id)
+  end
 end
 if #found > 0 then
   return {found, '', ''}
