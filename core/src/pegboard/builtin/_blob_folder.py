@@ -101,6 +101,7 @@ class BlobFolder:
             self._keep_current(blob.key, path)
         path.parent.mkdir(parents=True, exist_ok=True)
         incoming.file.path.replace(path)
+        incoming.file.is_placed = True
 
     def settle(self, key: str) -> None:
         """Have what was renamed or removed survive a power cut as it is."""

@@ -27,6 +27,7 @@ from pegboard.errors import InvalidRequest, PermissionDenied
 from ._incoming import Incoming, sync_folders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pegboard.contracts.blobs import Buffer
@@ -49,7 +50,7 @@ class Folder:
     def __init__(self, root: Root, *, sync: bool) -> None:
         self._root = root
         self._incoming = Incoming(root.path / OWN / "incoming")
-        self._sync = sync
+        self.syncs = sync
 
     def incoming(self) -> GrowingFile:
         """Return a file to write to. Does no I/O."""
@@ -69,10 +70,12 @@ class Folder:
     def finish(self, growing: GrowingFile, path: str) -> None:
         """Complete *growing*, which then needs but a renaming to be *path*."""
         descriptor = growing.opened()
+        growing.found = os.fstat(descriptor)
         with suppress(*ABSENT):  # who may read a file stays as it was
             old = self._root.place(path).lstat()
-            growing.path.chmod(stat.S_IMODE(old.st_mode))
-        if self._sync:
+            if old.st_mode != growing.found.st_mode:
+                growing.path.chmod(stat.S_IMODE(old.st_mode))
+        if self.syncs:
             os.fsync(descriptor)
         growing.close()
 
@@ -80,26 +83,24 @@ class Folder:
         self, growing: GrowingFile, path: str, *, if_absent: bool = False
     ) -> FileEntry:
         """
-        Show *growing* as the file *path*.
+        Show *growing*, which is finished, as the file *path*.
 
         Raises:
             Conflict: Something that it cannot replace is in its place.
 
         """
+        assert growing.found is not None  # noqa: S101 - it is finished
         place = self._place_for_file(path)
-        entry = _entry(path, growing.path.lstat())
-        if not if_absent:
-            growing.path.replace(place)
-            return entry
-        try:
-            os.link(growing.path, place)
-        except FileExistsError as error:
-            raise exists_already(path) from error
-        return entry
+        if if_absent:
+            _in_folder(os.link, growing.path, place, path)
+        else:
+            _in_folder(os.replace, growing.path, place, path)
+            growing.is_placed = True
+        return _entry(path, growing.found)
 
     def settle(self, *paths: str) -> None:
         """Have what was put at *paths*, or removed, survive a power cut as it is."""
-        for path in paths if self._sync else ():
+        for path in paths:
             sync_folders(self._root.path / path, self._root.path)
 
     def open(self, path: str) -> int:
@@ -115,14 +116,7 @@ class Folder:
         """Return what is known of *path*, or None if nothing is there."""
         if not path:
             self._root.make()
-        try:
-            found = self._root.place(path).lstat()
-        except ABSENT:
-            return None
-        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-            msg = f"{path!r} is neither a file nor a folder, but a device or the like."
-            raise InvalidRequest(msg)
-        return _entry(path, found)
+        return self._entry_at(self._root.place(path), path)
 
     def is_file(self, path: str) -> bool:
         """Return whether *path* itself is there, and no folder."""
@@ -164,7 +158,7 @@ class Folder:
             new = self._place_for_folder(target, moved)
         else:
             new = self._place_for_file(target)
-        old.replace(new)
+        _in_folder(os.replace, old, new, target)
 
     def remove(self, path: str) -> None:
         """Remove the file *path*, or the folder if nothing is in it."""
@@ -204,28 +198,49 @@ class Folder:
         except (InvalidRequest, PermissionDenied):
             return None
 
+    def _entry_at(self, place: Path, path: str) -> FileEntry | None:
+        """Return what is known of *path*, which is at *place*."""
+        try:
+            found = place.lstat()
+        except ABSENT:
+            return None
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            msg = f"{path!r} is neither a file nor a folder, but a device or the like."
+            raise InvalidRequest(msg)
+        return _entry(path, found)
+
     def _place_for_file(self, path: str) -> Path:
-        """Return where a file *path* goes, in a folder that is there by then."""
-        there = self.stat(path)
+        """Return where a file *path* goes, if nothing but a file is there."""
+        place = self._root.place(path)
+        there = self._entry_at(place, path)
         if there and there.is_folder:
             raise in_the_way(path)
-        return _with_folder(self._root.place(path), path)
+        return place
 
     def _place_for_folder(self, path: str, moved: os.stat_result) -> Path:
-        """Return where the folder *moved* goes, as ``_place_for_file`` does."""
+        """Return where the folder *moved* goes, if nothing else is there."""
         place = self._root.own_place(path)
         with suppress(*ABSENT):
             if not os.path.samestat(place.lstat(), moved):
                 raise in_the_way(path)
-        return _with_folder(place, path)
+        return place
 
 
-def _with_folder(place: Path, path: str) -> Path:
+def _in_folder(
+    put: Callable[[Path, Path], None], source: Path, place: Path, path: str
+) -> None:
+    """*put* what is at *source* into *place*, whose folder is made if it is missing."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-    except BLOCKED as error:
+        try:
+            put(source, place)
+        except FileNotFoundError:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            put(source, place)
+    except FileExistsError as error:
+        refusal = exists_already if put is os.link and place.exists() else in_the_way
+        raise refusal(path) from error
+    except (NotADirectoryError, IsADirectoryError) as error:
         raise in_the_way(path) from error
-    return place
 
 
 def _has_entries(place: Path) -> bool:

@@ -20,6 +20,9 @@ class GrowingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_placed = False
+        self.found: os.stat_result | None = None
+        """What the machine said of it when it was complete."""
         self._descriptor: int | None = None
 
     def write(self, piece: Buffer) -> None:
@@ -41,8 +44,9 @@ class GrowingFile:
             os.close(descriptor)
 
     def discard(self) -> None:
-        """Leave nothing of it where it was written; it may be in its place by now."""
+        """Leave nothing of it where it was written, unless it was put in its place."""
         with suppress(OSError):
             self.close()
-        with suppress(OSError):
-            self.path.unlink()
+        if not self.is_placed:
+            with suppress(OSError):
+                self.path.unlink()

@@ -106,7 +106,7 @@ class FolderFiles:
         checked_folder(path)
         with self._errors():
             await in_thread(self._folder.mkdir, path)
-            await in_thread(self._folder.settle, path)
+            await self._settle(path)
 
     async def move(self, source: str, target: str) -> None:
         """Give the file or folder *source* the path *target*."""
@@ -114,7 +114,7 @@ class FolderFiles:
         await self._check_if_file(source, target)
         with self._errors():
             self._folder.move(source, target)
-            await in_thread(self._folder.settle, source, target)
+            await self._settle(source, target)
 
     async def copy(self, source: str, target: str) -> FileEntry:
         """Write the content of the file *source* to *target*."""
@@ -135,7 +135,7 @@ class FolderFiles:
         await self._check_if_file(path)
         with self._errors():
             self._folder.remove(path)
-            await in_thread(self._folder.settle, path)
+            await self._settle(path)
 
     async def remove_all(self, path: str) -> None:
         """Remove the file or folder *path* with all that is in it."""
@@ -145,7 +145,7 @@ class FolderFiles:
             await in_thread(self._folder.prepare)
             away = self._folder.take_away(path)
             if away is not None:
-                await in_thread(self._folder.settle, path)
+                await self._settle(path)
                 await in_thread(self._folder.destroy, away)
 
     async def _take(self, growing: GrowingFile, path: str, content: Buffer) -> None:
@@ -169,8 +169,12 @@ class FolderFiles:
     ) -> FileEntry:
         with self._errors():
             entry = self._folder.commit(growing, path, if_absent=if_absent)
-            await in_thread(self._folder.settle, path)
+            await self._settle(path)
         return entry
+
+    async def _settle(self, *paths: str) -> None:
+        if self._folder.syncs:
+            await in_thread(self._folder.settle, *paths)
 
     async def _check_if_file(self, *paths: str) -> None:
         """Refuse *paths* if the first is that of a file, and they are none for it."""

@@ -198,7 +198,8 @@ class FsspecBlobs:
         sha256: str | None,
         check: Callable[[FileSystem], object],
     ) -> Blob:
-        growing = Growing(self._lanes.choose())
+        digest = hashlib.sha256()
+        growing = Growing(self._lanes.choose(), digest=digest)
         try:
             async for piece in content:
                 with self._errors():
@@ -206,7 +207,7 @@ class FsspecBlobs:
             key = described.keywords["key"]  # type: ignore[attr-defined]  # a partial
             blob = described(
                 size=growing.size,
-                sha256=checked_digest(key, growing.sha256, sha256),
+                sha256=checked_digest(key, digest.hexdigest(), sha256),
                 modified=self._clock(),
             )
             with self._errors():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import hashlib
+
     from pegboard.contracts.blobs import Buffer
 
     from ._file_system import FileSystem
@@ -16,17 +17,12 @@ if TYPE_CHECKING:
 class Growing:
     """A new file, made when it is first written to, in the thread of its lane."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, *, digest: hashlib._Hash | None = None) -> None:
         self.lane = lane
         self.path: str | None = None
         self.size = 0
-        self._digest = hashlib.sha256()
+        self._digest = digest
         self._file: IO[bytes] | None = None
-
-    @property
-    def sha256(self) -> str:
-        """The digest of what was added."""
-        return self._digest.hexdigest()
 
     async def add(self, piece: Buffer) -> None:
         """Add *piece* to the content."""
@@ -50,7 +46,8 @@ class Growing:
     def _add(self, system: FileSystem, piece: Buffer) -> None:
         whole = piece if isinstance(piece, bytes) else bytes(piece)
         self._opened(system).write(whole)
-        self._digest.update(whole)
+        if self._digest is not None:
+            self._digest.update(whole)
         self.size += len(whole)
 
     def _finish(self, system: FileSystem, trailer: bytes) -> None:
