@@ -473,7 +473,9 @@ class Kit(PersistentBlobsContract, VersionedBlobsContract):
         """Return a function that changes a byte of a stored file."""
 
         async def damage(key):
-            with (tmp_path / "store" / ".pegboard" / "blobs" / f"{key}=").open("r+b") as file:
+            with (tmp_path / "store" / ".pegboard" / "blobs" / f"{key}=").open(
+                "r+b"
+            ) as file:
                 byte = file.read(1)[0]
                 file.seek(0)
                 file.write(bytes([byte ^ 1]))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -19,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
     from ._loans import Loans
+    from ._watch import Watch
 
 Row = tuple[Any, ...]
 
@@ -51,7 +48,7 @@ class Lane:
         """
         lent = await self._lend(loans)
         try:
-            return await self._run(lent, statement, values)
+            return await self._run(loans.watch, lent, statement, values)
         except errors.ConnectionFailed as error:
             if not again and error.request_sent != "no":
                 raise
@@ -59,7 +56,7 @@ class Lane:
             await loans.give_back(lent)
         lent = await self._lend(loans)
         try:
-            return await self._run(lent, statement, values)
+            return await self._run(loans.watch, lent, statement, values)
         finally:
             await loans.give_back(lent)
 
@@ -70,36 +67,35 @@ class Lane:
             raise before_sending(error, self._address) from error
 
     async def _run(
-        self, lent: PoolProxiedConnection, statement: str, values: Mapping[str, object]
+        self,
+        watch: Watch,
+        lent: PoolProxiedConnection,
+        statement: str,
+        values: Mapping[str, object],
     ) -> list[Row]:
+        driver: Any = lent.driver_connection
         try:
-            return await self._driven(lent.driver_connection, statement, values)
+            if isinstance(driver, psycopg.AsyncConnection):
+                return await self._watched(watch, driver, statement, values)
+            rows: list[Row] = await driver.execute_fetchall(statement, values)
         except KNOWN as error:
             raise translated(error, self._address) from error
+        return rows
 
-    async def _driven(
-        self, driver: Any, statement: str, values: Mapping[str, object]
+    async def _watched(
+        self,
+        watch: Watch,
+        driver: psycopg.AsyncConnection,
+        statement: str,
+        values: Mapping[str, object],
     ) -> list[Row]:
-        if not isinstance(driver, psycopg.AsyncConnection):
-            rows: list[Row] = await driver.execute_fetchall(statement, values)
-            return rows
-        loop = asyncio.get_running_loop()
-        late = loop.call_later(self._timeout, _cut, driver)
+        watch.begin(driver, self._timeout)
         try:
             cursor = await driver.execute(statement, values)
             return await cursor.fetchall()
         except psycopg.OperationalError as error:
-            if loop.time() < late.when():
+            if watch.end(driver):
                 raise
             raise too_late(self._timeout, self._address) from error
         finally:
-            late.cancel()
-
-
-def _cut(driver: psycopg.AsyncConnection) -> None:
-    """End the connection at once: to cancel politely takes a server that listens."""
-    with (
-        suppress(OSError, psycopg.Error),
-        socket.socket(fileno=os.dup(driver.fileno())) as copy,
-    ):
-        copy.shutdown(socket.SHUT_RDWR)
+            watch.end(driver)

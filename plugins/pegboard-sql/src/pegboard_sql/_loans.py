@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.util import greenlet_spawn
 
 from ._engines import distrust
+from ._watch import Watch
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MOMENT = 0.02
 """Seconds until a connection goes back, so that sessions do not wait for longer."""
+LONGEST_LOAN = 1.0
+"""Seconds until it goes back though it is used: the pool looks at its age."""
 
 
 class Loans:
@@ -26,9 +29,9 @@ class Loans:
     The connections that an event loop has borrowed from the pool.
 
     To borrow one and to hand it back costs nearly as much as a statement. So one that
-    is not needed any more stays here for a moment: the next statement is often near.
-    Who finds all in use waits in a line; sessions wait at the pool, which gets one back
-    at the latest when it has been out for that moment.
+    is not needed any more stays here for a moment, and on as long as statements keep
+    coming and the pool has others. Who finds all in use waits in a line; sessions wait
+    at the pool, which gets one back at the latest when it has been out for that moment.
     """
 
     def __init__(self, engine: AsyncEngine, options: SqlOptions) -> None:
@@ -40,6 +43,8 @@ class Loans:
         self._due: dict[PoolProxiedConnection, float] = {}
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_used = False
+        self.watch = Watch()
         self._returning: asyncio.Task[None] | None = None
 
     async def borrow(self) -> PoolProxiedConnection:
@@ -56,11 +61,11 @@ class Loans:
         return lent
 
     async def give_back(self, lent: PoolProxiedConnection) -> None:
-        """Keep what was *lent* for a moment, unless it is lost or others may wait."""
+        """Keep what was *lent* for a moment, unless it is lost or has to go back."""
         try:
             if _is_lost(lent):
                 await self._replace(lent)
-            elif self._others_may_wait(lent):
+            elif self._has_to_go(lent):
                 await self._return(lent)
             else:
                 self._keep(lent)
@@ -77,18 +82,29 @@ class Loans:
         except TimeoutError as error:
             raise PoolTimeout from error
 
-    def _others_may_wait(self, lent: PoolProxiedConnection) -> bool:
+    def _has_to_go(self, lent: PoolProxiedConnection) -> bool:
+        overdue = asyncio.get_running_loop().time() - self._due.get(lent, 0.0)
+        return overdue > (0 if self._is_pool_empty() else LONGEST_LOAN)
+
+    def _is_pool_empty(self) -> bool:
         pool: Any = self._engine.sync_engine.pool
-        is_used_up = pool.checkedout() >= self._most
-        return is_used_up and asyncio.get_running_loop().time() > self._due.get(
-            lent, 0.0
-        )
+        return bool(pool.checkedout() >= self._most)
 
     def _keep(self, lent: PoolProxiedConnection) -> None:
         self._kept.append(lent)
+        self._is_used = True
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(MOMENT, self._begin_to_return)
+            self._timer = loop.call_later(MOMENT, self._look)
+
+    def _look(self) -> None:
+        """Hand all back, unless they are in use and nobody else may want one."""
+        loop = asyncio.get_running_loop()
+        if self._is_used and not self._is_pool_empty():
+            self._is_used = False
+            self._timer = loop.call_later(MOMENT, self._look)
+        else:
+            self._returning = loop.create_task(self.return_all())
 
     async def _replace(self, lent: PoolProxiedConnection) -> None:
         del self._due[lent]
@@ -98,6 +114,7 @@ class Loans:
 
     async def return_all(self) -> None:
         """Hand back to the pool what nobody uses just now."""
+        self.watch.rest()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -112,10 +129,6 @@ class Loans:
         except asyncio.CancelledError:  # the loop ends, and closes the pool next
             self._kept.append(lent)
             raise
-
-    def _begin_to_return(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._returning = loop.create_task(self.return_all())
 
 
 def _lend(engine: AsyncEngine) -> PoolProxiedConnection:
