@@ -29,6 +29,7 @@ from pegboard.contracts.key_value import (
 
 from ._documents import DynamoDocuments
 from ._errors import NotMetError
+from ._expiry import ALIVE, THERE, expires, expiry, is_as, is_at, is_gone
 from ._item import (
     LONGEST_KEY,
     Item,
@@ -42,7 +43,7 @@ from ._item import (
     text,
     upper,
 )
-from ._requests import Condition, Requests
+from ._requests import Requests
 from ._table import Table
 
 if TYPE_CHECKING:
@@ -52,13 +53,11 @@ if TYPE_CHECKING:
 
     from .options import DynamoOptions
 
-ALIVE = "(attribute_not_exists(expires_at) OR expires_at > :now)"
-THERE = f"attribute_exists(pk) AND {ALIVE}"
-GONE = "attribute_not_exists(pk) OR expires_at <= :now"
 COUNTED = f"{ALIVE} AND attribute_type(body, :number) AND body BETWEEN :low AND :high"
 COUNT = "SET body = body + :by, version = :version"
-LAST_SECOND = 10.0**15
-"""What expires later than in 30 million years does not expire."""
+REPLACE = "SET body = :body, version = :version"
+PROLONG = "SET expires_at = :expires_at, purge_at = :purge_at"
+KEEP = "REMOVE expires_at, purge_at"
 MOST_ADDED = 2**64
 """What is more than this cannot be added to any sum of 64 bits and stay one."""
 
@@ -116,9 +115,9 @@ class DynamoKeyValue:
         item = self._item(key, encode(checked_key(key), value), self._expiry(ttl))
         condition = None
         if if_version is not None:
-            condition = self._is_at(if_version)
+            condition = is_at(if_version, self._clock())
         elif if_absent:
-            condition = self._is_gone()
+            condition = is_gone(self._clock())
         try:
             await self._table.settle(item, self._table.put(item, condition))
         except NotMetError:
@@ -127,7 +126,8 @@ class DynamoKeyValue:
 
     async def delete(self, key: str, *, if_version: str | None = None) -> bool:
         """Remove *key*; return whether it was there."""
-        condition = None if if_version is None else self._is_at(if_version)
+        now = self._clock()
+        condition = None if if_version is None else is_at(if_version, now)
         try:
             item = await self._table.delete(self._place(key), condition)
         except NotMetError:
@@ -140,14 +140,12 @@ class DynamoKeyValue:
 
     async def touch(self, key: str, *, ttl: float | None = None) -> bool:
         """Give *key* a new expiry; return whether it exists."""
-        expiry = self._expiry(ttl)
-        change = "REMOVE expires_at, purge_at"
-        if expiry:
-            change = "SET expires_at = :expires_at, purge_at = :purge_at"
-        new = {f":{name}": value for name, value in expiry.items()}
-        values = {**new, **self._now}
+        new = {f":{name}": value for name, value in self._expiry(ttl).items()}
+        values = {**new, ":now": number(self._clock())}
         try:
-            await self._table.update(self._place(key), change, values, THERE)
+            await self._table.update(
+                self._place(key), PROLONG if new else KEEP, values, THERE
+            )
         except NotMetError:
             return False
         return True
@@ -157,22 +155,21 @@ class DynamoKeyValue:
         item = await self._find(key)
         if item is None:
             return 0.0
-        expires = _expires(item)
-        return None if expires == math.inf else max(0.0, expires - self._clock())
+        ends = expires(item)
+        return None if ends == math.inf else max(0.0, ends - self._clock())
 
     async def incr(self, key: str, by: int = 1, *, ttl: float | None = None) -> int:
         """Add *by* to the whole number under *key* and return the sum."""
-        place, expiry = self._place(key), self._expiry(ttl)
+        place, ending = self._place(key), self._expiry(ttl)
         while True:  # until nobody came in between
             try:
                 return await self._count(place, by)
             except NotMetError as refusal:
                 held = self._alive(refusal.item)
             total = checked_sum(key, None if held is None else json_of(held), by)
-            kept = expiry if held is None else _expiry_of(held)
-            item = self._item(key, encode(key, total), kept)
+            item = self._item(key, encode(key, total), ending)
             try:
-                await self._table.put(item, self._is_as(held))
+                await self._replace(place, held, item)
             except NotMetError:
                 continue
             return total
@@ -186,8 +183,8 @@ class DynamoKeyValue:
         self, values: Mapping[str, Any], *, ttl: float | None = None
     ) -> dict[str, str]:
         """Store all *values* under their keys, or none; return their new versions."""
-        texts, expiry = encode_all(values), self._expiry(ttl)
-        items = {key: self._item(key, texts[key], expiry) for key in texts}
+        texts, ending = encode_all(values), self._expiry(ttl)
+        items = {key: self._item(key, texts[key], ending) for key in texts}
         if items:
             puts = [(item, None) for item in items.values()]
             await self._table.change_all(puts, token=new_version())
@@ -198,7 +195,8 @@ class DynamoKeyValue:
         names = checked_keys(keys)
         while True:  # until nobody came in between
             found = await self._find_many(names)
-            deletes = [(self._place(key), self._is_as(found.get(key))) for key in names]
+            now = self._clock()
+            deletes = [(self._place(key), is_as(found.get(key), now)) for key in names]
             try:
                 if deletes:
                     await self._table.change_all([], deletes, token=new_version())
@@ -224,44 +222,24 @@ class DynamoKeyValue:
                     break
         return page(keys, limit)
 
-    @property
-    def _now(self) -> Mapping[str, Value]:
-        return {":now": number(self._clock())}
-
     def _place(self, key: str) -> Place:
         return checked_place(self._partition, checked_key(key))
 
-    def _item(self, key: str, json: str, expiry: Item) -> Item:
+    def _item(self, key: str, json: str, ending: Item) -> Item:
         item = {
             **self._place(key).names,
             "body": body_of(json),
             "version": text(new_version()),
         }
-        return checked_item(key, {**item, **expiry})
+        return checked_item(key, {**item, **ending})
 
     def _expiry(self, ttl: float | None) -> Item:
         """Return what an item says of when it expires."""
-        seconds = checked_ttl(ttl, self._ttl)
-        if seconds is None or seconds > LAST_SECOND:
-            return {}
-        expires = self._clock() + seconds
-        # DynamoDB itself removes items by whole seconds.
-        return {
-            "expires_at": number(expires),
-            "purge_at": number(math.ceil(expires)),
-        }
+        return expiry(checked_ttl(ttl, self._ttl), self._clock())
 
-    def _is_at(self, version: str) -> Condition:
-        return Condition(
-            f"version = :version AND {ALIVE}", {":version": text(version), **self._now}
-        )
-
-    def _is_gone(self) -> Condition:
-        return Condition(GONE, self._now)
-
-    def _is_as(self, held: Item | None) -> Condition:
-        """Return the condition that nothing has changed."""
-        return self._is_gone() if held is None else self._is_at(held["version"]["S"])
+    def _alive(self, item: Item | None) -> Item | None:
+        """Return *item* unless it has expired."""
+        return None if item is None or expires(item) <= self._clock() else item
 
     async def _count(self, place: Place, by: int) -> int:
         """Add *by* to the number at *place*, if there is one that stays in bounds."""
@@ -272,11 +250,25 @@ class DynamoKeyValue:
             ":high": number(HIGHEST_SUM - by),
             ":low": number(LOWEST_SUM - by),
             ":number": text("N"),
+            ":now": number(self._clock()),
             ":version": text(new_version()),
         }
-        values |= self._now
         item = await self._table.update(place, COUNT, values, COUNTED, told="ALL_NEW")
         return int(item["body"]["N"])
+
+    async def _replace(self, place: Place, held: Item | None, item: Item) -> None:
+        """Store *item* where nothing is, or only its value where *held* is."""
+        now = self._clock()
+        if held is None:
+            await self._table.put(item, is_gone(now))
+            return
+        values = {
+            ":body": item["body"],
+            ":held": held["version"],
+            ":now": number(now),
+            ":version": item["version"],
+        }
+        await self._table.update(place, REPLACE, values, f"version = :held AND {ALIVE}")
 
     async def _find(self, key: str) -> Item | None:
         return self._alive(await self._table.get(self._place(key)))
@@ -285,17 +277,3 @@ class DynamoKeyValue:
         places = [self._place(key) for key in keys]
         found = await self._table.snapshot(places) if places else {}
         return {place.key: item for place, item in found.items() if self._alive(item)}
-
-    def _alive(self, item: Item | None) -> Item | None:
-        """Return *item* unless it has expired."""
-        if item is None or _expires(item) <= self._clock():
-            return None
-        return item
-
-
-def _expires(item: Item) -> float:
-    return float(item["expires_at"]["N"]) if "expires_at" in item else math.inf
-
-
-def _expiry_of(item: Item) -> Item:
-    return {name: item[name] for name in ("expires_at", "purge_at") if name in item}
