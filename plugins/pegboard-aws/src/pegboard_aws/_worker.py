@@ -56,12 +56,9 @@ class WorkerFunction:
         self, board: Pegboard, records: Sequence[Mapping[str, Any]], ends: float
     ) -> list[str]:
         """Return the ids of those that shall come again."""
-        names = [str(record["messageId"]) for record in records]
-        if records and str(records[0].get("eventSourceARN")).endswith(".fifo"):
-            for number, record in enumerate(records):
-                if not await self._is_done(board, record, ends):
-                    return names[number:]
-            return []
+        ids = [str(record["messageId"]) for record in records]
+        if _has_groups(records):
+            return ids[await self._in_order(board, records, ends) :]
         turns = asyncio.Semaphore(self._concurrency)
 
         async def take(record: Mapping[str, Any]) -> bool:
@@ -69,7 +66,16 @@ class WorkerFunction:
                 return await self._is_done(board, record, ends)
 
         done = await asyncio.gather(*map(take, records))
-        return [name for name, is_done in zip(names, done, strict=True) if not is_done]
+        return [name for name, is_done in zip(ids, done, strict=True) if not is_done]
+
+    async def _in_order(
+        self, board: Pegboard, records: Sequence[Mapping[str, Any]], ends: float
+    ) -> int:
+        """Return how many were done until one failed."""
+        for number, record in enumerate(records):
+            if not await self._is_done(board, record, ends):
+                return number
+        return len(records)
 
     async def _is_done(
         self, board: Pegboard, record: Mapping[str, Any], ends: float
@@ -84,6 +90,10 @@ class WorkerFunction:
                 LOG.bind(deliveries=job.deliveries).exception("A job failed.")
                 return False
         return True
+
+
+def _has_groups(records: Sequence[Mapping[str, Any]]) -> bool:
+    return any(str(one.get("eventSourceARN")).endswith(".fifo") for one in records)
 
 
 def _records(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
