@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from pegboard import Delivery
+from pegboard import Delivery, Published
 from pegboard.contracts.queue_rules import MOST_BYTES, Packed
 from pegboard.errors import InvalidRequest
 
@@ -46,6 +46,20 @@ def batches(
         held += size
     if batch:
         yield batch
+
+
+def results_of(told: Mapping[str, Any], count: int) -> list[Published]:
+    """Return what became of each message of a batch."""
+    lost = Published(error="SQS did not say what became of it.")
+    results = dict.fromkeys(map(str, range(count)), lost)
+    for one in told.get("Successful") or ():
+        results[one["Id"]] = Published(id=one["MessageId"])
+    for one in told.get("Failed") or ():
+        error = f"{one['Code']}: {one.get('Message') or 'no reason given'}"
+        results[one["Id"]] = Published(
+            error=error, retryable=not one.get("SenderFault")
+        )
+    return list(results.values())
 
 
 def delivery_of(told: Mapping[str, Any]) -> Delivery:

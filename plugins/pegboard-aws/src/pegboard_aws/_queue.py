@@ -35,6 +35,7 @@ from ._messages import (
     batches,
     delivery_of,
     entry_of,
+    results_of,
     whole_seconds,
 )
 from .connection import Connection, Service
@@ -132,7 +133,7 @@ class SQSQueue:
                 unknown = Published(error=str(error), retryable=_is_unsent(error))
                 done += [unknown] * len(batch)
                 break
-            done += _results(told, len(batch))
+            done += results_of(told, len(batch))
         unsent = Published(error="It was not sent, as one before it.", retryable=True)
         return done + [unsent] * (len(every) - len(done))
 
@@ -250,17 +251,3 @@ def _poll(seconds: float) -> int:
 
 def _is_unsent(error: CallError) -> bool:
     return error.retryable and error.request_sent == "no"
-
-
-def _results(told: Mapping[str, Any], count: int) -> list[Published]:
-    """Return what became of each message of a batch."""
-    lost = Published(error="SQS did not say what became of it.")
-    results = dict.fromkeys(map(str, range(count)), lost)
-    for one in told.get("Successful") or ():
-        results[one["Id"]] = Published(id=one["MessageId"])
-    for one in told.get("Failed") or ():
-        error = f"{one['Code']}: {one.get('Message') or 'no reason given'}"
-        results[one["Id"]] = Published(
-            error=error, retryable=not one.get("SenderFault")
-        )
-    return list(results.values())
