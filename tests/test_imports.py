@@ -42,6 +42,7 @@ LINE = (
     {"_artifact_manifest", "_local_file"},
     {"_artifacts"},
     {"_event_bus", "_worker"},
+    {"_jobs"},
     {"_carrying"},
     {"_carried_blobs", "_carried_documents", "_carried_values"},
     {"_accounts"},

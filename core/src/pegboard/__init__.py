@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ._gather import Gathering as Gathering
     from ._gather import Outcome as Outcome
     from ._gather import gather as gather
+    from ._jobs import Jobs as Jobs
+    from ._jobs import JobState as JobState
     from ._json_database import JsonDatabase as JsonDatabase
     from ._llm import LLM as LLM
     from ._locks import Lease as Lease
@@ -187,6 +189,7 @@ _HOME = {
     "SingleFlight": "_single_flight",
     "ToolUse": "_toolbox",
     "Worker": "_worker",
+    **dict.fromkeys(("JobState", "Jobs"), "_jobs"),
     **dict.fromkeys(("EventBus", "Subscription"), "_event_bus"),
     "Values": "_values",
     "make_tool": "tools",
