@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 import zlib
 
 import pytest
@@ -107,6 +108,18 @@ async def test_refusal_is_told(connect, server, status, code, kind):
     assert isinstance(seen.value.__cause__, ServiceAnswer)
     assert seen.value.__cause__.body == body
     assert len(server.requests) == 1
+
+
+async def test_refusal_shows_no_token(connect, server):
+    """The service repeats all that it was sent, where a signature does not fit."""
+    told = "It does not fit.\n\nThe canonical string is\n'POST\nx-token:sentinel-7\n'"
+    body = {"__type": "InvalidSignatureException", "message": told}
+    server.respond(Scripted.json(body, status=403))
+
+    with pytest.raises(errors.Authentication, match=r"It does not fit\.") as seen:
+        await connect(session_token="sentinel-7").call("Buy", {})
+    trace = "".join(traceback.format_exception(seen.value))
+    assert "sentinel-7" not in f"{trace} {seen.value!r} {seen.value.__cause__!r}"
 
 
 async def test_waiting_time_is_told(connect, server):

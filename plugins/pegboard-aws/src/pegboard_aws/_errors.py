@@ -84,8 +84,9 @@ class ServiceAnswer(Exception):
 
     @property
     def told(self) -> str:
-        """What it says for people."""
-        return str(self.body.get("message") or self.body.get("Message") or "")
+        """What it says for people; lines behind the first show what was sent."""
+        text = str(self.body.get("message") or self.body.get("Message") or "")
+        return text.partition("\n")[0]
 
 
 def refused(
