@@ -180,7 +180,10 @@ def table(
     """Return *found* as Markdown, each beside its ratio to the first way."""
     first = next(iter(ways))
     heads = " | ".join(f"{column.replace('_', ' ')} | ratio" for column in columns)
-    lines = [f"| 4 KiB, µs of CPU | {heads} |", f"| --- |{' --: | --: |' * len(columns)}"]
+    lines = [
+        f"| 4 KiB, µs of CPU | {heads} |",
+        f"| --- |{' --: | --: |' * len(columns)}",
+    ]
     for way in ways:
         cells = (
             f"{one:.0f} | {one / found[first, column]:.2f}"

@@ -177,6 +177,17 @@ async def test_what_is_no_blob_is_told(store, tmp_path, content):
         await store.get("key")
 
 
+async def test_damaged_blob_is_not_copied(store, tmp_path):
+    """What is not what was stored stays where it is, and the caller is told."""
+    await store.put("key", OLD)
+    path = blob_file(tmp_path)
+    path.write_bytes(b"X" + path.read_bytes()[1:])
+
+    with pytest.raises(errors.InvalidReply, match="digest"):
+        await store.copy("key", "copy")
+    assert (await store.list()).keys == ("key",)
+
+
 async def test_cut_file_is_told(store, tmp_path):
     """A file that lost its end, or its middle, is not a shorter blob."""
     await store.put("key", OLD)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -11,9 +12,8 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 
 from pegboard import errors
-from pegboard.contracts.blob_content import in_thread, is_whole, pieces
+from pegboard.contracts.blob_content import in_thread, pieces
 from pegboard.contracts.blobs import (
-    CHUNK,
     OCTETS,
     Blob,
     BlobPage,
@@ -38,10 +38,16 @@ from ._sqlite_file import Durability
 from .folder_files import FolderFiles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        Callable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from contextlib import AbstractContextManager
 
-    from pegboard.contracts.blobs import Content
+    from pegboard.contracts.blobs import Buffer, Content
     from pegboard.descriptors import Context
 
     from ._blob_file import IncomingBlob, StoredFile
@@ -115,29 +121,18 @@ class FileBlobs:
         """Store *content* under *key* and return what is known of it."""
         checked_condition(if_version, if_absent=if_absent)
         checked_blob_key(key)
-        media_type, said = checked_media_type(media_type), checked_metadata(metadata)
-        incoming = self._folder.incoming()
-        try:
-            await self._receive(incoming, content)
-            blob = Blob(
-                key=key,
-                size=incoming.size,
-                version=new_version(),
-                sha256=checked_digest(key, incoming.sha256, sha256),
-                media_type=media_type,
-                metadata=said,
-                modified=self._clock(),
-            )
-            with self._errors():
-                await in_thread(self._folder.finish, incoming, blob)
-                async with self._alone():
-                    self._folder.commit(
-                        incoming, blob, if_version=if_version, if_absent=if_absent
-                    )
-                await in_thread(self._folder.settle, key)
-        finally:
-            incoming.file.discard()
-        return blob
+        described = partial(
+            Blob,
+            key=key,
+            version=new_version(),
+            media_type=checked_media_type(media_type),
+            metadata=checked_metadata(metadata),
+        )
+        commit = partial(
+            self._folder.commit, if_version=if_version, if_absent=if_absent
+        )
+        async with pieces(content) as read:
+            return await self._store(key, read, described, sha256, commit)
 
     async def get(
         self,
@@ -191,14 +186,17 @@ class FileBlobs:
         checked_blob_key(target)
         with self._errors():
             file = await self._open(source, None)
+        described = partial(
+            Blob,
+            key=target,
+            version=new_version(),
+            media_type=file.blob.media_type,
+            metadata=file.blob.metadata,
+        )
+        commit = partial(self._folder.commit, if_version=None, if_absent=False)
         try:
-            return await self.put(
-                target,
-                self._content(file),
-                media_type=file.blob.media_type,
-                metadata=file.blob.metadata,
-                sha256=file.blob.sha256,
-            )
+            content, digest = self._content(file), file.blob.sha256
+            return await self._store(target, content, described, digest, commit)
         finally:
             file.close()
 
@@ -221,18 +219,40 @@ class FileBlobs:
         self._root.make()
         self._folder.prepare()
 
-    async def _receive(self, incoming: IncomingBlob, content: Content) -> None:
+    async def _store(
+        self,
+        key: str,
+        content: AsyncGenerator[Buffer, None],
+        described: Callable[..., Blob],
+        sha256: str | None,
+        commit: Callable[[IncomingBlob, Blob], None],
+    ) -> Blob:
+        incoming = self._folder.incoming()
+        try:
+            await self._receive(incoming, content)
+            blob = described(
+                size=incoming.size,
+                sha256=checked_digest(key, incoming.sha256, sha256),
+                modified=self._clock(),
+            )
+            with self._errors():
+                await in_thread(self._folder.finish, incoming, blob)
+                async with self._alone():
+                    commit(incoming, blob)
+                await in_thread(self._folder.settle, key)
+        finally:
+            incoming.file.discard()
+        return blob
+
+    async def _receive(
+        self, incoming: IncomingBlob, content: AsyncGenerator[Buffer, None]
+    ) -> None:
         """Write *content* to *incoming*, each piece in a thread."""
         with self._errors():
             await in_thread(self._prepare)
-        if is_whole(content) and len(content) <= CHUNK:  # type: ignore[arg-type]  # it is
+        async for piece in content:
             with self._errors():
-                await in_thread(incoming.write, content)  # type: ignore[arg-type]  # as above
-            return
-        async with pieces(content) as read:
-            async for piece in read:
-                with self._errors():
-                    await in_thread(incoming.write, piece)
+                await in_thread(incoming.write, piece)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None, None]:

@@ -42,7 +42,7 @@ FEWEST_WRITES_BETWEEN_SWEEPS = 64
 
 
 class MemoryOptions(Options):
-    """Values, blobs and files in the memory of this process; they are gone when it ends."""
+    """Values, blobs and files in memory; they are gone when the process ends."""
 
     ttl: float | None = Field(default=None, gt=0)
     """Seconds until a value expires, where the call does not say. None is never."""
