@@ -83,6 +83,19 @@ async def write_blobs(path, number):
         number += 1
 
 
+async def write_files(path, number):
+    """Write one file as a stream, move one, and remove every third."""
+    store = blobs_in(path).parts["Files"]
+    while True:
+        await store.write("last", pieces_of(number))
+        await store.write(f"new/{number}", content_of(number))
+        await store.move(f"new/{number}", f"files/{number}")
+        if number % 3 == 0:
+            await store.remove(f"files/{number}")
+        say(number)
+        number += 1
+
+
 def content_of(number):
     """Return what stands for *number*: some are small, some take several writes."""
     return str(number).zfill(10).encode() * (PIECE * (number % 4) + 1)

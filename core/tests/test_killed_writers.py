@@ -125,6 +125,27 @@ async def test_blobs_survive_their_writers(tmp_path, chance):
     assert {f"keys/{n}" for n in range(told + 1) if n % 3} | {"last"} <= left
 
 
+async def test_files_survive_their_writers(tmp_path, chance):
+    """In a folder: streams, files that were moved, and those that were removed."""
+    path, told = tmp_path / "store", -1
+    store = TOOLS["blobs_in"](path).parts["Files"]
+    content_of = TOOLS["content_of"]
+    with writers("files", path) as write:
+        for _ in range(KILLS):
+            first = told + 1
+            told = write(first, chance.randint(1, 3))[-1]
+            content = await store.read("last")
+            assert int(content[:10]) in {told, told + 1}
+            assert content == content_of(int(content[:10]))
+            for number in range(first, told + 2):
+                is_there = await store.exists(f"files/{number}")
+                if number <= told:
+                    assert is_there == (number % 3 != 0)
+                if is_there:
+                    found = await store.read(f"files/{number}")
+                    assert found == content_of(number)
+
+
 async def check_blobs(store, first, told):
     """Assert that what was told is there, and that all there is is whole."""
     content_of = TOOLS["content_of"]
