@@ -13,6 +13,7 @@ from pegboard_aws.connection import Connection, Service, ServiceAnswer, _address
 from pegboard_aws.options import AWSOptions
 
 SERVICE = Service("shop", target="Shop_2020", kinds={"SoldOut": errors.Conflict})
+TOKEN = "sentinel-7"
 DONE = Scripted.json({"Done": True})
 
 
@@ -112,14 +113,14 @@ async def test_refusal_is_told(connect, server, status, code, kind):
 
 async def test_refusal_shows_no_token(connect, server):
     """The service repeats all that it was sent, where a signature does not fit."""
-    told = "It does not fit.\n\nThe canonical string is\n'POST\nx-token:sentinel-7\n'"
+    told = f"It does not fit.\n\nThe canonical string is\n'POST\nx-token:{TOKEN}\n'"
     body = {"__type": "InvalidSignatureException", "message": told}
     server.respond(Scripted.json(body, status=403))
 
     with pytest.raises(errors.Authentication, match=r"It does not fit\.") as seen:
-        await connect(session_token="sentinel-7").call("Buy", {})
+        await connect(session_token=TOKEN).call("Buy", {})
     trace = "".join(traceback.format_exception(seen.value))
-    assert "sentinel-7" not in f"{trace} {seen.value!r} {seen.value.__cause__!r}"
+    assert TOKEN not in f"{trace} {seen.value!r} {seen.value.__cause__!r}"
 
 
 async def test_waiting_time_is_told(connect, server):
