@@ -217,6 +217,22 @@ async def test_server_that_lost_all_is_used_anew(make_store, server):
     assert await keys(documents, {"age": 7}) == ["a", "b"]
 
 
+async def test_lost_index_is_made_anew(make_store, server):
+    """Who deletes the list of indexes by hand has all of them made from documents."""
+    documents = documents_of(make_store(server.url, prefix="x:"))
+    await fill(documents, 10)
+    assert server.call("HSET", b"x:\xffdocument:pets:key 00003", "n_age", "=old") == 0
+    server.call("ZADD", b"x:\xffindex:pets:n_age", 0, b"=old\x00key 00003")
+    server.call("DEL", b"x:\xffindexes:pets", b"x:\xffindex:pets:b_tame")
+
+    assert await keys(documents, {"tame": True}) == await keys(
+        documents, {"kind": Range(at_least=""), "tame": True}, order_by="age"
+    )
+    assert len(await keys(documents, {"tame": False})) == 5
+    assert len(await keys(documents, order_by="age")) == 10
+    assert await keys(documents, {"age": 3}) == ["key 00003"]
+
+
 async def test_deleted_document_leaves_nothing(make_store, server):
     """Neither it nor a trace of it in an index is left on the server."""
     documents = documents_of(make_store(server.url, prefix="x:"))

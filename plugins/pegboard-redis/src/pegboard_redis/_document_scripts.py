@@ -103,16 +103,20 @@ if redis.call('HGET', document, 'version') ~= ARGV[2] then
   return 0
 end
 for number = 3, #ARGV, 2 do
-  if redis.call('HSETNX', document, ARGV[number], ARGV[number + 1]) == 1 then
-    redis.call('ZADD', index .. ARGV[number], 0, member(ARGV[number + 1]))
+  local mark, text = ARGV[number], ARGV[number + 1]
+  local old = redis.call('HGET', document, mark)
+  redis.call('HSET', document, mark, text)
+  redis.call('ZADD', index .. mark, 0, member(text))
+  if old and old ~= text then
+    redis.call('ZREM', index .. mark, member(old))
   end
 end
 return 1
 """,
 )
 """
-key, version, then mark and text of each index that it is not yet in. A document that
-has another version was put by someone who knew of the index.
+key, version, then mark and text of each index that it may not yet be in. A document
+that has another version was put by someone who knew of the index.
 """
 
 CHANGE = Script.of(
