@@ -30,6 +30,14 @@ VALUES = {
     "half of a pair": "\ud83d",
     "big": 2**80,
 }
+DYNAMODB = {
+    "provider": "dynamodb",
+    "url": "dynamodb://copies-table",
+    "region": "us-east-1",
+    "access_key_id": "test",
+    "secret_access_key": "test",
+    "create_table": True,
+}
 CONTENT = bytes(range(256)) * 3000
 
 
@@ -93,13 +101,16 @@ def interrupted(done):
         yield tell
 
 
-async def test_values_go_from_each_storage_to_the_next(redis, postgres, tmp_path):
+async def test_values_go_from_each_storage_to_the_next(
+    redis, postgres, ministack, tmp_path
+):
     """After a round through all of them everything is as it was, interrupted or not."""
     storages = {
         "memory": {"provider": "memory"},
         "redis": redis,
         "sql": postgres,
         "sqlite": {"provider": "sqlite"},
+        "dynamodb": {**DYNAMODB, "endpoint": ministack},
         "sql-file": {"provider": "sql", "url": f"sqlite:///{tmp_path}/one.db"},
         "redis-again": {**redis, "prefix": "again:"},
         "end": {"provider": "memory"},
@@ -135,7 +146,7 @@ async def test_values_go_from_each_storage_to_the_next(redis, postgres, tmp_path
         assert {key: await end.get(key) for key in keys} == {**VALUES, "expires": 1}
         assert 4000 < await end.ttl("expires") <= 5000
         assert await end.ttl("none") is None
-        for name in ("redis", "sql", "sqlite", "end"):
+        for name in ("redis", "sql", "sqlite", "dynamodb", "end"):
             emojis = board.storage(name, Documents[Emoji])
             assert [one.uses for one in (await emojis.find({"uses": 70})).values] == [
                 70

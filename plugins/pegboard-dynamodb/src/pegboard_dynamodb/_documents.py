@@ -21,6 +21,7 @@ from pegboard.contracts.key_value import (
     new_version,
 )
 
+from ._collections import Collections
 from ._document_item import Held, Home, home_of, marks_of
 from ._errors import NotMetError
 from ._finding import found_by
@@ -45,6 +46,7 @@ class DynamoDocuments:
         self._prefix = prefix
         self._address = address
         self._indexes = Indexes(table)
+        self._collections = Collections(table, prefix)
 
     async def get_document(
         self, collection: Collection, key: str
@@ -72,6 +74,8 @@ class DynamoDocuments:
             held, marks = await self._indexes.look(home, key)
             if _is_refused(held, if_version, if_absent=if_absent):
                 raise conflict(self._address, "put_document", key)
+            if held is None:
+                await self._collections.note(collection.name)
             new = Held(document, own | marks)
             try:
                 await self._indexes.replace(home, held, new)
@@ -97,6 +101,10 @@ class DynamoDocuments:
             except NotMetError:
                 continue
             return True
+
+    async def list_collections(self) -> list[str]:
+        """Return the names of the collections that have documents, in order."""
+        return await self._collections.names()
 
     async def find_documents(  # noqa: PLR0913 - a question has this many parts
         self,

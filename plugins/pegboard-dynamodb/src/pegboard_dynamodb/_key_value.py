@@ -79,7 +79,7 @@ class DynamoKeyValue:
         self._table = Table(self._requests)
         self._partition = f"{quote(options.prefix, '')}/values"
         documents = DynamoDocuments(self._table, options.prefix, context.address)
-        self.parts = {"DocumentStore": documents}
+        self.parts = dict.fromkeys(("DocumentCollections", "DocumentStore"), documents)
 
     async def ping(self) -> str | None:
         """Read from the table."""

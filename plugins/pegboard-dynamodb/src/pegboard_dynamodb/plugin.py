@@ -14,7 +14,7 @@ def pegboard_storage_providers() -> list[StorageProvider]:
             name="dynamodb",
             factory="pegboard_dynamodb._key_value:DynamoKeyValue",
             options="pegboard_dynamodb.options:DynamoOptions",
-            contracts={"KeyValue": 1, "DocumentStore": 1},
+            contracts={"KeyValue": 1, "DocumentStore": 1, "DocumentCollections": 1},
             external=True,
             install="pegboard-dynamodb",
             env=variables("DYNAMODB"),
