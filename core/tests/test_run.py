@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pegboard
 import pytest
@@ -54,6 +55,7 @@ class Script:
         self.capabilities = frozenset(capabilities)
         self.model = model
         self.takes = takes
+        self.usage = USAGE
         self.requests = []
 
     @pegboard.hookimpl
@@ -79,7 +81,7 @@ class Script:
         return Reply(
             parts=parts,
             finish_reason="tool_calls" if calls else "stop",
-            usage=USAGE,
+            usage=self.usage,
             model=self.model,
         )
 
@@ -572,6 +574,18 @@ async def test_cost_is_bounded():
     assert "has cost 0.0000081 US dollars, more than max_cost" in str(caught.value)
     assert caught.value.partial.rounds == 3
     assert len(caught.value.partial.tool_uses) == 2
+
+
+async def test_cost_that_the_service_tells_is_the_one_that_is_bounded():
+    """Whatever a price list says of its tokens."""
+    script = Script(*[[call(city="x")]] * 20)
+    script.usage = replace(USAGE, cost=1.0)
+
+    with pytest.raises(errors.BoundReached, match="cost 3 US dollars") as caught:
+        await llm_of(script).run("?", tools=[weather], max_cost=2.5)
+
+    assert caught.value.partial.rounds == 3
+    assert caught.value.partial.usage.cost == 3
 
 
 async def test_dated_model_has_the_price_of_its_name():
