@@ -411,11 +411,18 @@ class BelongsToItsFirstLoop(Sound):
     loop = None
 
     async def put(self, key, content, **options):
+        self.check()
+        return await super().put(key, content, **options)
+
+    async def copy(self, source, target):
+        self.check()
+        return await super().copy(source, target)
+
+    def check(self):
         self.loop = self.loop or asyncio.get_running_loop()
         if self.loop is not asyncio.get_running_loop():
             msg = "attached to a different loop"
             raise RuntimeError(msg)
-        return await super().put(key, content, **options)
 
 
 class ForgetsWithTheBoard(Sound):
