@@ -2,11 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from dataclasses import replace
 from functools import partial
 
 import pytest
-from pegboard import DeadLetterQueue, NewMessage, Pegboard, Queue, QueueCounts, Worker
+from pegboard import (
+    DeadLetterQueue,
+    NewMessage,
+    Pegboard,
+    Queue,
+    QueueCounts,
+    Worker,
+    sync,
+)
 from pegboard.errors import (
     Authentication,
     ConnectionFailed,
@@ -492,3 +501,74 @@ def test_handler_may_be_any_async_callable():
 
     Worker(Queue, Handler())
     Worker(Queue, partial(Handler().__call__))
+
+
+@pytest.fixture
+def blocking_queue():
+    """Return a queue for programs that are not async."""
+    settings = {"integrations": {"q": {"provider": "memory"}}}
+    with sync.Pegboard.isolated(settings) as board:
+        yield board.integration("q", sync.Queue)
+
+
+def test_plain_functions_work_in_threads(blocking_queue):
+    """So many at once, each message once; what raises comes again."""
+    for body in range(8):
+        blocking_queue.publish(body)
+    together, seen, told = threading.Barrier(4, timeout=30), [], []
+
+    def handle(delivery):
+        if delivery.body < 4:
+            together.wait()  # all four are at it, or this fails
+        if delivery.body == 7:
+            raise ValueError
+        seen.append(delivery.body)
+
+    worker = sync.Worker(
+        blocking_queue,
+        handle,
+        concurrency=4,
+        on_failure=lambda *what: told.append(what),
+    )
+    worker.drain()
+
+    assert sorted(seen) == list(range(7))
+    assert (worker.done, worker.failed, len(told)) == (7, 1, 1)
+
+
+def test_blocking_worker_is_stopped_by_another_thread(blocking_queue):
+    """It finishes what it has."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    def handle(_):
+        begun.set()
+        may_end.wait(timeout=30)
+
+    worker = sync.Worker(blocking_queue, handle)
+    running = threading.Thread(target=worker.run)
+    running.start()
+    blocking_queue.publish("message")
+    begun.wait(timeout=30)
+    worker.stop()
+    may_end.set()
+    running.join()
+
+    assert worker.done == 1
+    assert blocking_queue.count() == EMPTY
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"visibility": 0}])
+def test_blocking_worker_refuses_the_same(blocking_queue, options):
+    """In the same words."""
+    with pytest.raises(InvalidRequest):
+        sync.Worker(blocking_queue, print, **options)
+
+
+def test_blocking_worker_refuses_what_is_async(blocking_queue):
+    """Nobody would wait for it; the error says where to use it."""
+
+    async def handle(_):
+        pass
+
+    with pytest.raises(InvalidRequest, match=r"pegboard\.Worker"):
+        sync.Worker(blocking_queue, handle)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 import time
 from collections.abc import (
@@ -25,6 +26,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import (
     TYPE_CHECKING,
@@ -56,6 +58,7 @@ from . import (
     _sessions,
     _stream,
     _values,
+    _worker,
 )
 from ._document_shape import Model
 from .contracts import (
@@ -71,7 +74,7 @@ from .contracts import (
     tracing,
     webhooks,
 )
-from .errors import PluginError
+from .errors import InvalidRequest, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -91,6 +94,7 @@ if TYPE_CHECKING:
     from .contracts.batches import Batch, BatchResult
     from .contracts.chat import Reply, StreamEvent, Tool
     from .contracts.models import PullProgress
+    from .contracts.queue import Delivery
     from .errors import Problem
     from .health import Health
     from .stats import Stats
@@ -126,6 +130,10 @@ class Portal:
                 yield item  # type: ignore[misc]  # the sentinel is no item
         finally:
             self.call(_aclose(source))
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have the loop call *function*; nobody waits for it."""
+        self._loop.call_soon_threadsafe(function)
 
     def stop(self) -> None:
         """Stop the loop and wait for its thread."""
@@ -607,6 +615,79 @@ class DeadLetterQueue(Queue):
     list_dead_letters = blocking(queue.DeadLetterQueue.list_dead_letters)
     redrive = blocking(queue.DeadLetterQueue.redrive)
     discard = blocking(queue.DeadLetterQueue.discard)
+
+
+class Worker(Blocking):
+    """
+    Calls a plain function for each message of a queue; see ``pegboard.Worker``.
+
+    It is called in threads. These cannot be stopped: what still runs when its grace is
+    over, or after its message was delivered anew, is done by others, too.
+    """
+
+    _original: _worker.Worker
+
+    def __init__(  # noqa: PLR0913 - as the original has it
+        self,
+        queue: Queue,
+        handler: Callable[[Delivery], object],
+        *,
+        concurrency: int = 10,
+        visibility: float = 30.0,
+        backoff: float = 1.0,
+        grace: float = 10.0,
+        on_failure: Callable[[Delivery, Exception], object] | None = None,
+    ) -> None:
+        """Make a worker; it does nothing yet. See ``pegboard.Worker``."""
+        if inspect.iscoroutinefunction(handler):
+            msg = f"{handler!r} is async. Use it with pegboard.Worker."
+            raise InvalidRequest(msg, request_sent="no")
+
+        async def handle(delivery: Delivery) -> None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._threads, handler, delivery)
+
+        original = _worker.Worker(
+            queue._original,  # noqa: SLF001 - its own
+            handle,
+            concurrency=concurrency,
+            visibility=visibility,
+            backoff=backoff,
+            grace=grace,
+            on_failure=on_failure,
+        )
+        super().__init__(original, queue._portal)  # noqa: SLF001 - its own
+        self._concurrency = concurrency
+        self._threads: ThreadPoolExecutor
+
+    @property
+    def done(self) -> int:
+        """How many messages were acknowledged."""
+        return self._original.done
+
+    @property
+    def failed(self) -> int:
+        """How many times the function raised."""
+        return self._original.failed
+
+    def run(self) -> None:
+        """Work until ``stop`` is called, by a signal or in another thread."""
+        self._work(self._original.run())
+
+    def drain(self) -> None:
+        """Work until the queue gives nothing more."""
+        self._work(self._original.drain())
+
+    def stop(self) -> None:
+        """Have ``run`` take no more messages, finish what it has, and return."""
+        self._portal.soon(self._original.stop)
+
+    def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        self._threads = ThreadPoolExecutor(self._concurrency, "pegboard-worker")
+        try:
+            self._portal.call(work)
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 @twin_of(event_log.EventLog)
