@@ -35,7 +35,7 @@ async def test_line_torn_by_a_crash_is_passed_over(tmp_path):
     async with board_with(path=path) as board:
         await board.storage("notes", KeyValue).set("before", 1)
         with path.open("ab") as file:
-            file.write(b'\n["torn", "1", "abc')
+            file.write(b'\n{"torn": ["1", "abc')
         await board.storage("notes", KeyValue).set("after", 2)
 
     async with board_with(path=path) as board:
