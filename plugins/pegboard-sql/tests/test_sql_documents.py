@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import AsyncExitStack, closing
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -185,6 +186,24 @@ async def test_indexes_are_made_once(on_server, database_url):
         store = (await on_server(timeout=20)).storage("main", DocumentStore)
         assert not (await store.find_documents(PETS)).documents
         assert await store.put_document(PETS, "key", {"age": 1})
+
+
+async def test_index_has_all_the_time_it_needs(on_server, database_url):
+    """Limits of statements and operations are for what is done every day."""
+    board = await on_server(statement_timeout=0.5, timeout=0.5)
+    store = board.storage("main", DocumentStore)
+    await store.put_document(Collection("pets"), "key", {"age": 1})
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("LOCK pegboard__documents_main IN ROW EXCLUSIVE MODE")
+        finding = asyncio.create_task(store.find_documents(PETS, {"age": 1}))
+        for _ in count():
+            waiting = await other.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            if await waiting.fetchall():
+                break
+        await asyncio.sleep(0.7)
+        await other.commit()
+
+    assert (await finding).documents
 
 
 async def test_index_takes_what_could_not_be_indexed(open_board):

@@ -104,6 +104,7 @@ class DocumentStatements:
     def lock(self, connection: Connection) -> None:
         """Wait for other processes that make what is missing, and keep them waiting."""
         if self._is_server:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             lock = func.pg_advisory_xact_lock(func.hashtext(self._table.fullname))
             connection.execute(select(lock))
 
