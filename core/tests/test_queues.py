@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
+from pegboard import Pegboard, Queue
 from pegboard.testing.queue import (
     DeadLetterQueueContract,
     GroupedQueueContract,
@@ -22,3 +25,20 @@ class TestSqlite(DeadLetterQueueContract, GroupedQueueContract, SharedQueueContr
     def settings(self, tmp_path):
         """Return the settings of a queue in a file."""
         return {"provider": "sqlite", "path": str(tmp_path / "kit.sqlite")}
+
+
+async def test_queue_in_memory_forgets_what_is_done():
+    """However long it could have been hidden."""
+    settings = {"integrations": {"q": {"provider": "memory"}}}
+    async with Pegboard.isolated(settings) as board:
+        queue = board.integration("q", Queue)
+        tracemalloc.start()
+        for _ in range(5_000):
+            await queue.publish("x" * 100, group="g")
+            (received,) = await queue.receive(visibility=10**6)
+            await queue.extend(received.receipt, visibility=10**7)
+            await queue.ack(received.receipt)
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert size < 100_000

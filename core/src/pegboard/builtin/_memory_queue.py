@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from pegboard.contracts.queue_rules import Packed
     from pegboard.descriptors import Context
 
+MOST_FALSE = 64
+"""Entries of the heap, beyond one for each message."""
+
 
 @dataclass(slots=True)
 class _Held:
@@ -196,6 +199,17 @@ class MemoryQueue:
         group = held.message.group
         if group is None or self._groups[group][0] == position:
             heapq.heappush(self._due, (due, position))
+        if len(self._due) > 2 * len(self._held) + MOST_FALSE:
+            self._drop_false()
+
+    def _drop_false(self) -> None:
+        """Keep the entries that are true; so rarely that each costs next to nothing."""
+        true = {
+            (due, position)
+            for due, position in self._due
+            if position in self._held and self._held[position].due == due
+        }
+        self._due = sorted(true)
 
     def _take(self, most: int, hidden: float) -> tuple[list[Delivery], float]:
         """Return messages, and the seconds until there may be others."""
