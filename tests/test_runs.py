@@ -33,6 +33,8 @@ class Wire:
     calls: Any
     """Makes the answer that calls tools, of their names and arguments."""
     words: dict[str, Any]
+    before: tuple[dict[str, Any], ...] = ()
+    """What it is asked before it is given tools, such as whether it takes any."""
 
 
 def chat_calls(*calls):
@@ -95,7 +97,12 @@ WIRES = {
     "gemini": Wire(
         {"provider": "gemini", "api_key": "k"}, gemini_calls, gemini_wire.response()
     ),
-    "ollama": Wire({"provider": "ollama"}, ollama_calls, ollama_wire.chat()),
+    "ollama": Wire(
+        {"provider": "ollama"},
+        ollama_calls,
+        ollama_wire.chat(),
+        before=(ollama_wire.show("tools"),),
+    ),
 }
 
 
@@ -115,13 +122,14 @@ async def played(name, *answers, **parameters):
     wire = WIRES[name]
     section = {"model": "gpt-5-nano", **wire.settings}
     async with FaultServer() as server:
-        server.respond(*map(Scripted.json, answers))
+        server.respond(*map(Scripted.json, (*wire.before, *answers)))
         address = f"{server.url}{section.pop('path', '')}"
         section["host" if name == "ollama" else "base_url"] = address
         settings = {"llm": {"default": section}}
         async with Pegboard.isolated(settings) as board:
             run = await board.llm().run("How warm?", tools=[degrees], **parameters)
-        return run, [request.json for request in server.requests]
+        sent = server.requests[len(wire.before) :]
+        return run, [request.json for request in sent]
 
 
 @pytest.mark.parametrize("name", WIRES)
