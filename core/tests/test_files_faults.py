@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 
 import pytest
-from pegboard import Context, errors
+from pegboard import Blobs, Context, Pegboard, errors
 from pegboard.builtin.files import FileBlobs, FilesOptions
 from pegboard.testing import no_leaks
 
@@ -165,6 +165,30 @@ async def test_folder_that_others_hold_is_waited_for(store, tmp_path):
     assert await store.get("key") == OLD
     await store.put("key", NEW)
     assert [*incoming_of(tmp_path).iterdir()] == []
+
+
+async def test_stream_that_is_used_up_is_not_stored_again(tmp_path):
+    """Under a policy, too: a second attempt would store what is left of it, nothing."""
+    policy = {"attempts": 3, "backoff": 0}
+    settings = {
+        "provider": "files",
+        "path": tmp_path,
+        "busy_timeout": 0,
+        "external": True,
+        "policy": policy,
+    }
+    async with Pegboard.isolated({"storage": {"kit": settings}}) as board:
+        blobs = board.storage("kit", Blobs)
+        await blobs.put("key", OLD)
+        with board.provider("storage.kit")._folder.lock():
+            with pytest.raises(errors.Timeout) as caught:
+                await blobs.put("key", stream())
+            assert (caught.value.attempts, caught.value.retryable) == (1, False)
+            with pytest.raises(errors.Timeout) as caught:
+                await blobs.put("key", NEW)
+            assert caught.value.attempts == 3
+
+        assert await blobs.get("key") == OLD
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 5000])

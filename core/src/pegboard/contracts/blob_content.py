@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, TypeVarTuple
 
-from pegboard.errors import InvalidRequest
+from pegboard.errors import CallError, InvalidRequest
 
 from .blobs import CHUNK, Buffer, Content
 
@@ -37,12 +37,20 @@ async def pieces(content: Content) -> AsyncIterator[AsyncGenerator[Buffer, None]
     """
     Give a stream of the pieces of *content*, which is closed at the end.
 
+    What goes wrong in the block is not to be tried again if the content is used up by
+    then: nothing would be left of it.
+
     Raises:
         InvalidRequest: It is no content, or reading it failed.
 
     """
-    async with aclosing(_readable(_source(content))) as source:
-        yield source
+    try:
+        async with aclosing(_readable(_source(content))) as source:
+            yield source
+    except CallError as error:
+        if not is_repeatable(content):
+            error.retryable = False
+        raise
 
 
 async def in_thread(

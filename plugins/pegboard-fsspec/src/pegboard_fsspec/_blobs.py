@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pegboard import Blob, BlobPage, ListedBlob
-from pegboard.contracts.blob_content import is_repeatable, pieces
+from pegboard.contracts.blob_content import pieces
 from pegboard.contracts.blob_paths import keys_in, path_of
 from pegboard.contracts.blob_trailer import OFTEN_ENOUGH, blob_of, needed, trailer_of
 from pegboard.contracts.blobs import (
@@ -25,7 +25,6 @@ from pegboard.contracts.blobs import (
 )
 from pegboard.contracts.files import OWN
 from pegboard.contracts.key_value import checked_condition, new_version
-from pegboard.errors import CallError
 
 from ._file_system import ABSENT, PIECE, size_of
 from ._growing import Growing
@@ -101,15 +100,10 @@ class FsspecBlobs:
         )
         may = partial(self._check, key, if_version, is_open=not if_absent)
         conditional = if_absent or if_version is not None
-        try:
-            async with pieces(content) as read:
-                return await self._store(
-                    read, described, sha256, may if conditional else _nothing
-                )
-        except CallError as error:
-            if not is_repeatable(content):  # it is used up
-                error.retryable = False
-            raise
+        async with pieces(content) as read:
+            return await self._store(
+                read, described, sha256, may if conditional else _nothing
+            )
 
     async def get(
         self,
