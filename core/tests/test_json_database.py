@@ -57,6 +57,28 @@ async def test_path_leads_to_a_part(database, path, found):
     assert await database.read("shop", path, default="nothing") == found
 
 
+@pytest.mark.parametrize(
+    ("path", "lines", "said"),
+    [
+        ("text", "2:3", "two\nthree\n"),
+        ("users.1", None, '{\n  "name": "Bob"\n}'),
+        ("users", "2", '[\n  {\n    "name": "Bob"\n  }\n]'),
+        ("none", None, "null"),
+        ("users.0.name", None, "Ann"),
+    ],
+)
+async def test_prompt_is_text_for_a_model(database, path, lines, said):
+    """Text as it is, and all else as JSON that people can read."""
+    assert await database.prompt("shop", path, lines=lines) == said
+
+
+@pytest.mark.parametrize(("name", "path"), [("other", ""), ("shop", "users.2")])
+async def test_prompt_of_nothing_is_an_error(database, name, path):
+    """A model is not asked with an empty hand."""
+    with pytest.raises(errors.NotFound, match="There is nothing"):
+        await database.prompt(name, path)
+
+
 async def test_unknown_name_is_the_default(database):
     """What was never written is no error."""
     assert await database.read("other") is None

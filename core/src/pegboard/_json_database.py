@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from ._json_path import MISSING, at, keys_of, lines_of, replaced
 from ._namespace import Namespace
 from .contracts.declare import built_on
 from .contracts.key_value import KeyPage, KeyValue
-from .errors import Conflict, InvalidRequest
+from .errors import Conflict, InvalidRequest, NotFound
 
 MOST_TRIES = 100
 """How often a change begins anew because others were faster."""
@@ -53,6 +54,26 @@ class JsonDatabase:
         if found is MISSING:
             return default
         return found if lines is None else lines_of(found, lines)
+
+    async def prompt(
+        self, name: str, path: str = "", *, lines: str | None = None
+    ) -> str:
+        """
+        Return what is at *path* of *name* as text for a model: all but text as JSON.
+
+        Raises:
+            NotFound: There is nothing.
+            InvalidRequest: *lines* names none, or what is there has none.
+
+        """
+        found = await self.read(name, path, lines=lines, default=MISSING)
+        if found is MISSING:
+            at = f" at {path!r} of" if path else " under"
+            msg = f"There is nothing{at} {name!r}."
+            raise NotFound(msg)
+        if isinstance(found, str):
+            return found
+        return json.dumps(found, ensure_ascii=False, indent=2)
 
     async def write(self, name: str, value: Any, path: str = "") -> None:
         """

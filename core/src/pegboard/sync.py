@@ -521,6 +521,7 @@ class JsonDatabase(Blocking):
     """JSON by name, read and changed in parts; see ``pegboard.JsonDatabase``."""
 
     read = blocking(_json_database.JsonDatabase.read)
+    prompt = blocking(_json_database.JsonDatabase.prompt)
     write = blocking(_json_database.JsonDatabase.write)
     append = blocking(_json_database.JsonDatabase.append)
     update = blocking(_json_database.JsonDatabase.update)
