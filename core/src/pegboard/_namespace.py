@@ -19,10 +19,10 @@ class Namespace:
     """
 
     def __init__(self, name: str) -> None:
-        if SEPARATOR in checked_key(name):
+        if not isinstance(name, str) or not name or SEPARATOR in name:
             msg = f"A namespace is text without {SEPARATOR!r}, not {name!r}."
             raise InvalidRequest(msg, request_sent="no")
-        self.prefix = name + SEPARATOR
+        self.prefix = checked_key(name) + SEPARATOR
         """What its keys, and no others, begin with."""
 
     def key(self, *names: str) -> str:
