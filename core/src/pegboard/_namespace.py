@@ -19,7 +19,7 @@ class Namespace:
     """
 
     def __init__(self, name: str) -> None:
-        if not isinstance(name, str) or not name or SEPARATOR in name:
+        if not name or SEPARATOR in str(name):
             msg = f"A namespace is text without {SEPARATOR!r}, not {name!r}."
             raise InvalidRequest(msg, request_sent="no")
         self.prefix = checked_key(name) + SEPARATOR
