@@ -572,3 +572,28 @@ def test_blocking_worker_refuses_what_is_async(blocking_queue):
 
     with pytest.raises(InvalidRequest, match=r"pegboard\.Worker"):
         sync.Worker(blocking_queue, handle)
+
+
+@virtually
+async def test_worker_loses_nothing_whenever_it_is_cancelled(queue):
+    """What it had is with others at once, done or not."""
+    bodies = itertools.count()
+    handled = []
+
+    async def handle(delivery):
+        await asyncio.sleep(1)
+        handled.append(delivery.body)
+        await asyncio.sleep(1)
+
+    for tenths in range(25):
+        for group in ("g", "g", None):
+            await queue.publish(next(bodies), group=group)
+        running = asyncio.create_task(Worker(queue, handle, concurrency=2).run())
+        await asyncio.sleep(tenths / 10)
+        running.cancel()
+        await asyncio.wait([running])
+        assert (await queue.count()).in_flight == 0
+        await Worker(queue, handle).drain()
+        assert await queue.count() == EMPTY
+
+    assert set(handled) == set(range(75))
