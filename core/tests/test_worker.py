@@ -204,6 +204,45 @@ async def test_failure_is_told(queue):
 
 
 @virtually
+async def test_failure_to_tell_ends_nothing(queue):
+    """Others are worked at, and the message comes again."""
+    await fill(queue, 3)
+
+    async def handle(_):
+        raise ValueError
+
+    worker = Worker(queue, handle, concurrency=1, on_failure=lambda: None)
+    await worker.drain()
+
+    assert worker.failed == 3
+    assert (await queue.count()).delayed == 3
+
+
+@virtually
+async def test_strange_error_of_a_queue_stops_no_other_sign_of_life(queue):
+    """What one message cannot say, the others still do."""
+    await fill(queue, 2)
+    begun = []
+
+    async def handle(delivery):
+        begun.append((delivery.body, delivery.deliveries))
+        await asyncio.sleep(100)
+
+    async def extend(receipt, **options):
+        if receipt.startswith("0."):
+            raise KeyError(receipt)
+        return await queue.extend(receipt, **options)
+
+    worker = Worker(Wrapped(queue, extend=extend), handle, visibility=30)
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(101)
+    worker.stop()
+    await running
+
+    assert [deliveries for body, deliveries in begun if body == 1] == [1]
+
+
+@virtually
 async def test_handler_that_cancels_itself_has_failed(queue):
     """It ends neither the worker nor the message."""
     await queue.publish("odd")

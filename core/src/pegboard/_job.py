@@ -56,7 +56,7 @@ class Job:
                 self.delivery.receipt, visibility=self._visibility
             ):
                 return
-        except CallError as error:
+        except Exception as error:  # noqa: BLE001 - one must not end it for the others
             self._log.warning("{} is not extended: {}", self.delivery.id, error)
             return
         self._lose()

@@ -173,7 +173,10 @@ class Worker:
         kind = type(job.error).__name__
         self._log.warning("{} failed with {} at delivery {}.", name, kind, tries)
         if self._on_failure:
-            self._on_failure(job.delivery, job.error)
+            try:
+                self._on_failure(job.delivery, job.error)
+            except Exception as error:  # noqa: BLE001 - it is the program's
+                self._log.warning("on_failure failed itself: {!r}", error)
 
     def _pause(self, job: Job) -> float:
         """Return the seconds until *job* may be received again."""
