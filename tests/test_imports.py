@@ -44,7 +44,7 @@ LINE = (
     {"_event_bus", "_worker"},
     {"_jobs"},
     {"_carrying"},
-    {"_carried_blobs", "_carried_documents", "_carried_values"},
+    {"_carried_blobs", "_carried_documents", "_carried_files", "_carried_values"},
     {"_accounts"},
     {"_plugins", "_policy", "_settings", "health"},
     {"_burn", "_call_rows"},

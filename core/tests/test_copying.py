@@ -15,6 +15,7 @@ from pegboard import (
     Collection,
     Documents,
     DocumentStore,
+    Files,
     Index,
     Key,
     KeyValue,
@@ -28,6 +29,7 @@ from pegboard.copying import (
     Difference,
     copy_blobs,
     copy_documents,
+    copy_files,
     copy_storage,
     copy_values,
 )
@@ -459,17 +461,94 @@ class TestDocuments:
         assert isinstance(copied.differences[0], Difference)
 
 
+class TestFiles:
+    @pytest.fixture
+    async def old(self, board):
+        """Return a storage with files, large ones and in folders that are empty."""
+        files = board.storage("memory", Files)
+        for path in ("a", "a.b", "f/a", "f/g/\u00e9", "fa"):
+            await files.write(path, path.encode())
+        await files.write("large", bytes(3_000_000))
+        await files.mkdir("empty/folder")
+        return files
+
+    async def test_files_and_folders_are_copied(self, board, old):
+        """Their content is read from the target again; then nothing is left to do."""
+        new = board.storage("files", Files)
+        said = []
+
+        assert await copy_files(old, new, tell=said.append) == Copied(
+            "files", 10, 10, 0, ()
+        )
+        assert await new.read("f/g/\u00e9") == "f/g/\u00e9".encode()
+        assert await new.read("large") == bytes(3_000_000)
+        assert (await new.stat("empty/folder")).is_folder
+        assert (said[-1].step, said[-1].done, said[-1].total) == ("verify", 10, 10)
+        assert (await copy_files(old, new)).copied == 0
+
+    async def test_copy_goes_on_where_it_was(self, board, old):
+        """What is there already is not written again."""
+        new = board.storage("files", Files)
+        await new.write("f/a", b"f/a")
+        before = await new.stat("f/a")
+
+        assert (await copy_files(old, new)).copied == 8
+        assert await new.stat("f/a") == before
+
+    async def test_prefix_chooses_paths(self, board, old):
+        """Folders are gone through only where they lead to it."""
+        new = board.storage("files", Files)
+
+        assert (await copy_files(old, new, prefix="f/g")).copied == 2
+        assert (await new.list("f")).paths == ("f/g",)
+        assert (await new.list()).paths == ("f",)
+
+    async def test_what_is_there_is_left_alone(self, board, old):
+        """Something else in the target is a conflict, until it is to be replaced."""
+        new = board.storage("files", Files)
+        await new.write("a", b"mine")
+        await new.mkdir("fa")
+        await new.write("f", b"no folder")
+
+        with pytest.raises(errors.Conflict, match="'a'"):
+            await copy_files(old, new)
+        assert await new.read("a") == b"mine"
+        copied = await copy_files(old, new, overwrite=True)
+        assert (copied.found, copied.differing) == (10, 0)
+        assert await new.read("fa") == b"fa"
+        assert await new.read("f/a") == b"f/a"
+
+    async def test_changed_files_are_named(self, board, old):
+        """What was written or removed during a copy differs, and is told."""
+        new = board.storage("files", Files)
+
+        class Changing:
+            def __getattr__(self, name):
+                return getattr(new, name)
+
+            async def write(self, path, content):
+                await new.write(path, content)
+                if path == "fa":
+                    await old.write("a", b"changed")
+
+        found = await copy_files(old, Changing())
+
+        assert [one.name for one in found.differences] == ["a"]
+
+
 class TestStorages:
     async def test_everything_that_both_keep_is_copied(self, board):
-        """Values, blobs and documents, in one go."""
+        """Values, blobs, files and documents, in one go."""
         await values(board, "memory").set("a", 1)
         await board.storage("memory", Blobs).put("b", b"")
         await board.storage("memory", DocumentStore).put_document(
             Collection("c"), "d", {}
         )
+        await board.storage("memory", Files).write("e", b"")
         found = await copy_storage(board, "memory", "versions")
 
-        assert [one.what for one in found] == ["values", "blobs", "documents of c"]
+        kinds = ["values", "blobs", "files", "documents of c"]
+        assert [one.what for one in found] == kinds
         assert all(one.found == one.copied == 1 for one in found)
 
     async def test_nothing_is_copied_if_anything_is_in_the_way(self, board):
@@ -485,7 +564,7 @@ class TestStorages:
     async def test_what_the_target_cannot_keep_is_not_left_out(self, board):
         """It is told, unless there is none, or it was not asked for."""
         await board.storage("memory", Blobs).put("b", b"")
-        assert len(await copy_storage(board, "memory", "files")) == 1
+        assert len(await copy_storage(board, "memory", "files")) == 2
         await values(board, "memory").set("a", 1)
 
         with pytest.raises(errors.InvalidRequest, match="cannot keep"):

@@ -83,7 +83,7 @@ class Progress:
     """How far a copy is."""
 
     what: str
-    """``values``, ``blobs``, or ``documents of`` a collection."""
+    """``values``, ``blobs``, ``files``, or ``documents of`` a collection."""
     step: Step
     done: int
     total: int
@@ -103,7 +103,7 @@ class Copied:
     """What came of copying."""
 
     what: str
-    """``values``, ``blobs``, or ``documents of`` a collection."""
+    """``values``, ``blobs``, ``files``, or ``documents of`` a collection."""
     found: int
     """How many the source has."""
     copied: int

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ._carried_blobs import blob_sides
 from ._carried_documents import CarriedDocuments
+from ._carried_files import CarriedFiles
 from ._carried_values import CarriedValues
 from .contracts.blobs import Blobs, VersionedBlobs
 from .contracts.documents import DocumentCollections, DocumentStore, refuse
+from .contracts.files import Files
 from .contracts.key_value import KeyValue
 
 if TYPE_CHECKING:
     from ._board import Pegboard
     from ._carrying import Side
 
-Kind = Literal["values", "blobs", "documents"]
+Kind = Literal["values", "blobs", "files", "documents"]
 KINDS: Mapping[Kind, str] = {
     "values": "KeyValue",
     "blobs": "Blobs",
+    "files": "Files",
     "documents": "DocumentStore",
 }
 """What can be copied, and the contract that keeps it."""
@@ -57,6 +60,10 @@ class End(NamedTuple):
         if "VersionedBlobs" in self.contracts:
             return self.board.storage(self.name, VersionedBlobs)
         return self.board.storage(self.name, Blobs)
+
+    def files(self) -> Files:
+        """Return it as files."""
+        return self.board.storage(self.name, Files)
 
     def documents(self) -> DocumentStore:
         """Return it as documents."""
@@ -103,6 +110,8 @@ def _pairs(
     if kind == "blobs":
         source, target = ends
         return {kind: blob_sides(source.blobs(), target.blobs(), prefix)}
+    if kind == "files":
+        return {kind: [CarriedFiles(end.files(), prefix) for end in ends]}
     return {
         f"documents of {name}": [
             CarriedDocuments(end.documents(), name, prefix) for end in ends

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ._carried_blobs import blob_sides
 from ._carried_documents import CarriedDocuments
+from ._carried_files import CarriedFiles
 from ._carried_values import CarriedValues
 from ._carrying import Carrier, Copied, Difference, Progress, Side, Step, Tell
 from ._ends import KINDS, End, Kind, both
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ._board import Pegboard
     from .contracts.blobs import Blobs
     from .contracts.documents import DocumentStore
+    from .contracts.files import Files
     from .contracts.key_value import KeyValue
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Step",
     "copy_blobs",
     "copy_documents",
+    "copy_files",
     "copy_storage",
     "copy_values",
 ]
@@ -93,6 +96,27 @@ async def copy_blobs(
     return await _carried("blobs", *sides, overwrite=overwrite, tell=tell)
 
 
+async def copy_files(
+    source: Files,
+    target: Files,
+    *,
+    prefix: str = "",
+    overwrite: bool = False,
+    tell: Tell = _say_nothing,
+) -> Copied:
+    """
+    Copy the files of *source*, and its folders.
+
+    Only paths that begin with *prefix*.
+
+    Raises:
+        Conflict: The target has something else, and *overwrite* is not asked for.
+
+    """
+    sides = [CarriedFiles(one, prefix) for one in (source, target)]
+    return await _carried("files", *sides, overwrite=overwrite, tell=tell)
+
+
 async def copy_documents(  # noqa: PLR0913 - what can be said of a copy
     source: DocumentStore,
     target: DocumentStore,
@@ -130,8 +154,8 @@ async def copy_storage(  # noqa: PLR0913 - what can be said of a copy
     """
     Copy what the storage *source* of *board* keeps to the storage *target*.
 
-    That is values, blobs and documents, as far as both keep them, or *only* some of
-    them; of documents all *collections*, or those that are named.
+    That is values, blobs, files and documents, as far as both keep them, or *only*
+    some of them; of documents all *collections*, or those that are named.
 
     Raises:
         Conflict: The target has something else, and *overwrite* is not asked for.

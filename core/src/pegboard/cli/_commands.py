@@ -235,7 +235,7 @@ def delete_key(place: Place, key: str) -> None:
 @click.argument("target")
 @click.option(
     "--only",
-    type=click.Choice(["values", "blobs", "documents"]),
+    type=click.Choice(["values", "blobs", "files", "documents"]),
     multiple=True,
     help="Copy these alone; may be given again. Default: all that both keep.",
 )
