@@ -22,7 +22,7 @@ PATIENT = {"timeout": 60, "connect_timeout": 60}
 
 class Kit(PersistentEventLogContract, EventLogContract):
     __test__ = False
-    short, past_short = 0.3, 0.35
+    short, past_short = 0.4, 0.45
     examples = hypothesis.settings(EXAMPLES, max_examples=25)
 
     @pytest.fixture

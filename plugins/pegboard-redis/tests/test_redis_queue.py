@@ -22,7 +22,7 @@ class Kit(
     DeadLetterQueueContract, GroupedQueueContract, SharedQueueContract, QueueContract
 ):
     __test__ = False
-    short, past_short = 0.3, 0.35
+    short, past_short = 0.4, 0.45
     examples = hypothesis.settings(EXAMPLES, max_examples=40)
 
     @pytest.fixture

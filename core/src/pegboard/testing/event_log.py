@@ -351,7 +351,8 @@ class EventLogContract(StandardTests):
 
     async def test_who_waits_gets_what_happens(self, log: EventLog) -> None:
         """All who wait get it, as soon as it is published."""
-        waiting = [asyncio.create_task(_next(log)) for _ in range(TASKS)]
+        here = (await log.read_events()).position
+        waiting = [asyncio.create_task(_next(log, here)) for _ in range(TASKS)]
         await asyncio.sleep(0.05)  # so that they really wait, in most runs
         await log.publish_event("a", "news")
         pages = await asyncio.gather(*waiting)
@@ -364,7 +365,8 @@ class EventLogContract(StandardTests):
         self, log: EventLog
     ) -> None:
         """What was not chosen does not end the waiting."""
-        waiting = asyncio.create_task(_next(log, "wanted"))
+        here = (await log.read_events()).position
+        waiting = asyncio.create_task(_next(log, here, "wanted"))
         await asyncio.sleep(0.05)
         await log.publish_event("other", 1)
         await asyncio.sleep(0.05)
@@ -386,7 +388,8 @@ class EventLogContract(StandardTests):
     async def test_waiting_holds_up_nobody(self, log: EventLog) -> None:
         """While some wait, others publish and read."""
         await log.publish_event("other", 1)
-        waiting = [asyncio.create_task(_next(log, "a")) for _ in range(TASKS)]
+        here = (await log.read_events()).position
+        waiting = [asyncio.create_task(_next(log, here, "a")) for _ in range(TASKS)]
         await asyncio.sleep(0.05)
 
         assert len((await log.read_events(after="start")).events) == 1
@@ -588,8 +591,10 @@ class EventLogContract(StandardTests):
 
     async def test_threads_may_share_a_log(self, log: EventLog) -> None:
         """Who waits in one event loop gets what another one publishes."""
-        waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, _next(log)))
-        await asyncio.sleep(0.2)
+        waiting = asyncio.create_task(
+            asyncio.to_thread(asyncio.run, _next(log, "start"))
+        )
+        await asyncio.sleep(0.05)
         await asyncio.to_thread(asyncio.run, _publish(log, "news"))
 
         assert (await waiting).events[0].body == "news"
@@ -598,7 +603,7 @@ class EventLogContract(StandardTests):
         """When the board closes, connections and tasks are gone."""
         async with no_leaks(), make_board() as board:
             log = board.integration("kit", EventLog)
-            waiting = asyncio.create_task(_next(log))
+            waiting = asyncio.create_task(_next(log, "start"))
             await asyncio.sleep(0.05)
             await log.publish_event("a", 1)
             await waiting
@@ -629,8 +634,9 @@ class PersistentEventLogContract(EventLogContract):
     async def test_boards_share_the_log(self, make_board: MakeBoard) -> None:
         """Who waits on one board gets what another one publishes."""
         async with make_board() as one, make_board() as other:
-            waiting = asyncio.create_task(_next(one.integration("kit", EventLog)))
-            await asyncio.sleep(0.1)
+            log = one.integration("kit", EventLog)
+            waiting = asyncio.create_task(_next(log, "start"))
+            await asyncio.sleep(0.05)
             await _publish(other.integration("kit", EventLog), "hello")
 
             assert (await waiting).events[0].body == "hello"
@@ -654,9 +660,9 @@ async def _of_another_log(log: EventLog) -> EventPage:
     return replace(page, position=str(int(page.position) + 500))
 
 
-async def _next(log: EventLog, topic: str = "**") -> EventPage:
+async def _next(log: EventLog, after: str, topic: str = "**") -> EventPage:
     async with asyncio.timeout(PATIENCE / 2):  # not only when the wait is over
-        return await log.read_events([topic], wait=PATIENCE)
+        return await log.read_events([topic], after=after, wait=PATIENCE)
 
 
 def _compare_with_model(log: EventLog, examples: example_settings) -> None:
