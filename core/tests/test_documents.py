@@ -218,6 +218,19 @@ async def test_what_was_changed_past_the_model_is_refused(emojis):
     assert await emojis.get("cat") is None
 
 
+async def test_bytes_that_are_no_text_are_refused(board):
+    """Pydantic makes text of bytes, which JSON has none of."""
+
+    class Picture(BaseModel):
+        name: Annotated[str, Key()]
+        pixels: bytes
+
+    pictures = board.storage("kit", Documents[Picture])
+
+    with pytest.raises(errors.InvalidRequest, match="This Picture has no JSON"):
+        await pictures.put(Picture(name="a", pixels=b"\xff"))
+
+
 async def test_strict_models_with_aliases_come_back(board):
     """Stored names are those of the fields, whatever the model reads and writes."""
 

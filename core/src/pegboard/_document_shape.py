@@ -87,7 +87,7 @@ class Shape(Generic[Model]):
             body = document.model_dump(
                 mode="json", by_alias=False, round_trip=True, warnings="error"
             )
-        except PydanticSerializationError as error:
+        except (PydanticSerializationError, UnicodeError) as error:
             msg = f"This {self._model.__name__} has no JSON: {error}"
             raise InvalidRequest(msg, request_sent="no") from error
         # Only then are they in order as texts, whatever was indexed when.
