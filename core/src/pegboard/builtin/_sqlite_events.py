@@ -45,7 +45,10 @@ EVENT_TABLES = (
 )
 ADD = "INSERT INTO event (topic, body, published) VALUES (?, ?, ?) RETURNING number"
 TRIM = "DELETE FROM event WHERE number <= ?"
-BOUNDS = "SELECT min(number), max(number) FROM event"
+# Each alone is found at an end of the table; both at once would read all of it.
+BOUNDS = """
+    SELECT (SELECT min(number) FROM event), (SELECT max(number) FROM event)
+"""
 AWAITED = "SELECT 1 FROM event_reader WHERE number < ? AND expires > ? LIMIT 1"
 READ = """
     SELECT number, topic, body, published FROM event WHERE number > ? ORDER BY number
@@ -159,14 +162,20 @@ def _add(
 ) -> str | None:
     """Return the position of the new event, or None while there is no room."""
     with together(connection):
-        oldest, newest = _bounds(connection)
-        if not drops and newest - oldest >= keep:
-            behind = connection.execute(AWAITED, (oldest + 1, values[-1])).fetchone()
-            if behind:
-                return None
+        if not drops and _is_awaited(connection, keep, values[-1]):
+            return None
         ((number,),) = connection.execute(ADD, values).fetchall()
         connection.execute(TRIM, (number - keep,))
         return str(number)
+
+
+def _is_awaited(connection: sqlite3.Connection, keep: int, now: float) -> bool:
+    """Tell whether the oldest event would have to go, and somebody has not read it."""
+    oldest, newest = _bounds(connection)
+    if newest - oldest < keep:
+        return False
+    behind = connection.execute(AWAITED, (oldest + 1, now)).fetchone()
+    return behind is not None
 
 
 def _read(
