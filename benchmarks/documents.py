@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import psycopg
 from pegboard import Database, Documents, DocumentStore, Index, Key, Pegboard
-from pegboard._document_shape import Shape
+from pegboard._stores.document_shape import Shape
 from pegboard.builtin import _sqlite_documents as sqlite_sql
 from pegboard.contracts.document_order import mark, sortable_fields
 from pegboard.contracts.document_search import checked_search

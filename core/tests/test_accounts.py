@@ -22,8 +22,8 @@ from pegboard import (
     prices,
     sync,
 )
-from pegboard._accounts import Account, Accounts, Histogram
-from pegboard._call_rows import read
+from pegboard._observers.call_rows import read
+from pegboard._policy.accounts import Account, Accounts, Histogram
 from pegboard.contracts.batches import Batch, BatchResult
 from pegboard.contracts.chat import (
     ChatRequest,

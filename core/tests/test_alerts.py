@@ -13,7 +13,7 @@ from pegboard import (
     hookimpl,
     time_left,
 )
-from pegboard._alerts import MOST_WAITING, Alerts
+from pegboard._observers.alerts import MOST_WAITING, Alerts
 from pegboard._settings.settings import AlertSettings
 from pegboard.observers import BreakerChanged, Call, CallSlow, TargetMissed
 from pegboard.testing.clock import ManualClock, run_virtual

@@ -9,9 +9,10 @@ from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
-from pegboard import Message, Pegboard, _call_log, errors
-from pegboard._call_log import CallLog
-from pegboard._call_rows import CallRow, read, write
+from pegboard import Message, Pegboard, errors
+from pegboard._observers import call_log as _call_log
+from pegboard._observers.call_log import CallLog
+from pegboard._observers.call_rows import CallRow, read, write
 from pegboard._settings.settings import CallsSettings
 from pegboard.contracts.chat import ChatRequest, Reply, Text, Usage
 from pegboard.observers import Call, CallFinished

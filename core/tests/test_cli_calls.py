@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
-from pegboard._call_rows import COLUMNS, CallRow, write
+from pegboard._observers.call_rows import COLUMNS, CallRow, write
 from pegboard.cli._commands import cli
 
 ROW = {

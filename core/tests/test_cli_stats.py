@@ -6,8 +6,8 @@ import json
 import pytest
 from click.testing import CliRunner
 from pegboard import Pegboard
-from pegboard._accounts import Histogram
-from pegboard._stats_file import StatsFile
+from pegboard._observers.stats_file import StatsFile
+from pegboard._policy.accounts import Histogram
 from pegboard.cli._commands import cli
 from pegboard.stats import Stats
 

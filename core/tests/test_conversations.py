@@ -23,7 +23,7 @@ from pegboard import (
     errors,
     sync,
 )
-from pegboard._message_json import KINDS, packed, unpacked
+from pegboard._stores.message_json import KINDS, packed, unpacked
 from pegboard.contracts.chat import Part
 from pegboard.contracts.key_value import decode, encode
 from pegboard.testing.clock import ManualClock

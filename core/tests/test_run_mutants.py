@@ -23,14 +23,14 @@ from pegboard import (
     Text,
     ToolCall,
     Usage,
-    _corrections,
-    _llm,
-    _run,
-    _toolbox,
     errors,
 )
-from pegboard._run import Loop
-from pegboard._toolbox import Toolbox, ToolUse
+from pegboard._models import corrections as _corrections
+from pegboard._models import llm as _llm
+from pegboard._models import run as _run
+from pegboard._models import toolbox as _toolbox
+from pegboard._models.run import Loop
+from pegboard._models.toolbox import Toolbox, ToolUse
 from pegboard.testing import no_leaks, run_virtual
 
 USAGE = Usage(input=1, output=1)

@@ -4,10 +4,11 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from pegboard import Pegboard, _slo, errors, hookimpl
-from pegboard._burn import Burn
+from pegboard import Pegboard, errors, hookimpl
+from pegboard._observers import slo as _slo
+from pegboard._observers.burn import Burn
+from pegboard._observers.slo import ServiceLevels
 from pegboard._settings.settings import SloSettings
-from pegboard._slo import ServiceLevels
 from pegboard.contracts.messenger import Messenger
 from pegboard.observers import (
     Call,

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from pegboard import Pegboard
-from pegboard._stats_file import KEPT, read
+from pegboard._observers.stats_file import KEPT, read
 from pegboard.errors import PegboardError
 from pegboard.testing.clock import run_virtual
 

@@ -11,42 +11,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._artifact_manifest import Artifact as Artifact
-    from ._artifacts import ArtifactPage as ArtifactPage
-    from ._artifacts import Artifacts as Artifacts
     from ._board import Pegboard as Pegboard
-    from ._cache import Cache as Cache
-    from ._conversations import Conversations as Conversations
-    from ._document_shape import Index as Index
-    from ._document_shape import Key as Key
-    from ._documents import Document as Document
-    from ._documents import DocumentPage as DocumentPage
-    from ._documents import Documents as Documents
-    from ._event_bus import EventBus as EventBus
-    from ._event_bus import Subscription as Subscription
     from ._file_lock import file_lock as file_lock
     from ._gather import Gathering as Gathering
     from ._gather import Outcome as Outcome
     from ._gather import gather as gather
-    from ._jobs import Jobs as Jobs
-    from ._jobs import JobState as JobState
-    from ._json_database import JsonDatabase as JsonDatabase
-    from ._llm import LLM as LLM
-    from ._locks import Lease as Lease
-    from ._locks import Locks as Locks
     from ._log import enable_logging as enable_logging
-    from ._namespaced import Namespaced as Namespaced
-    from ._output import TypedReply as TypedReply
-    from ._run import Run as Run
-    from ._run import TypedRun as TypedRun
-    from ._run_stream import RunStream as RunStream
-    from ._sessions import Sessions as Sessions
+    from ._models.llm import LLM as LLM
+    from ._models.output import TypedReply as TypedReply
+    from ._models.run import Run as Run
+    from ._models.run import TypedRun as TypedRun
+    from ._models.run_stream import RunStream as RunStream
+    from ._models.stream import ReplyStream as ReplyStream
+    from ._models.stream import TypedStream as TypedStream
+    from ._models.toolbox import ToolUse as ToolUse
+    from ._queues.event_bus import EventBus as EventBus
+    from ._queues.event_bus import Subscription as Subscription
+    from ._queues.jobs import Jobs as Jobs
+    from ._queues.jobs import JobState as JobState
+    from ._queues.worker import Worker as Worker
     from ._single_flight import SingleFlight as SingleFlight
-    from ._stream import ReplyStream as ReplyStream
-    from ._stream import TypedStream as TypedStream
-    from ._toolbox import ToolUse as ToolUse
-    from ._values import Values as Values
-    from ._worker import Worker as Worker
+    from ._stores.artifact_manifest import Artifact as Artifact
+    from ._stores.artifacts import ArtifactPage as ArtifactPage
+    from ._stores.artifacts import Artifacts as Artifacts
+    from ._stores.cache import Cache as Cache
+    from ._stores.conversations import Conversations as Conversations
+    from ._stores.document_shape import Index as Index
+    from ._stores.document_shape import Key as Key
+    from ._stores.documents import Document as Document
+    from ._stores.documents import DocumentPage as DocumentPage
+    from ._stores.documents import Documents as Documents
+    from ._stores.json_database import JsonDatabase as JsonDatabase
+    from ._stores.locks import Lease as Lease
+    from ._stores.locks import Locks as Locks
+    from ._stores.namespaced import Namespaced as Namespaced
+    from ._stores.sessions import Sessions as Sessions
+    from ._stores.values import Values as Values
     from .contracts.audio import Speech as Speech
     from .contracts.audio import SpeechModel as SpeechModel
     from .contracts.audio import SpeechRequest as SpeechRequest
@@ -169,29 +169,29 @@ _DOCUMENTS = (
 )
 _HOME = {
     "Pegboard": "_board",
-    "Artifact": "_artifact_manifest",
-    **dict.fromkeys(("ArtifactPage", "Artifacts"), "_artifacts"),
-    "Cache": "_cache",
-    "JsonDatabase": "_json_database",
-    "Conversations": "_conversations",
-    **dict.fromkeys(("Index", "Key"), "_document_shape"),
-    **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_documents"),
+    "Artifact": "_stores.artifact_manifest",
+    **dict.fromkeys(("ArtifactPage", "Artifacts"), "_stores.artifacts"),
+    "Cache": "_stores.cache",
+    "JsonDatabase": "_stores.json_database",
+    "Conversations": "_stores.conversations",
+    **dict.fromkeys(("Index", "Key"), "_stores.document_shape"),
+    **dict.fromkeys(("Document", "DocumentPage", "Documents"), "_stores.documents"),
     **dict.fromkeys(("Gathering", "Outcome", "gather"), "_gather"),
-    "LLM": "_llm",
-    "TypedReply": "_output",
-    **dict.fromkeys(("Run", "TypedRun"), "_run"),
-    "RunStream": "_run_stream",
-    **dict.fromkeys(("ReplyStream", "TypedStream"), "_stream"),
+    "LLM": "_models.llm",
+    "TypedReply": "_models.output",
+    **dict.fromkeys(("Run", "TypedRun"), "_models.run"),
+    "RunStream": "_models.run_stream",
+    **dict.fromkeys(("ReplyStream", "TypedStream"), "_models.stream"),
     "file_lock": "_file_lock",
-    **dict.fromkeys(("Lease", "Locks"), "_locks"),
-    "Namespaced": "_namespaced",
-    "Sessions": "_sessions",
+    **dict.fromkeys(("Lease", "Locks"), "_stores.locks"),
+    "Namespaced": "_stores.namespaced",
+    "Sessions": "_stores.sessions",
     "SingleFlight": "_single_flight",
-    "ToolUse": "_toolbox",
-    "Worker": "_worker",
-    **dict.fromkeys(("JobState", "Jobs"), "_jobs"),
-    **dict.fromkeys(("EventBus", "Subscription"), "_event_bus"),
-    "Values": "_values",
+    "ToolUse": "_models.toolbox",
+    "Worker": "_queues.worker",
+    **dict.fromkeys(("JobState", "Jobs"), "_queues.jobs"),
+    **dict.fromkeys(("EventBus", "Subscription"), "_queues.event_bus"),
+    "Values": "_stores.values",
     "make_tool": "tools",
     "enable_logging": "_log",
     "time_left": "deadline",

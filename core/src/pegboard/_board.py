@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from typing_extensions import TypeForm
 
-from ._abilities import Model
-from ._accounts import Accounts
 from ._checkup import problems
 from ._explain import Explanation, explain
 from ._factory import Instance
 from ._instances import Instances
 from ._keys import Keys
-from ._llm import LLM
+from ._models.abilities import Model
+from ._models.llm import LLM
 from ._observing import Observing
 from ._operations import Operations
 from ._plugins.registry import Registry
+from ._policy.accounts import Accounts
 from ._secrets import Secrets
 from ._selection import selected
 from ._settings.settings import Settings

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from ._accounts import Accounts
     from ._plan import Plan
     from ._plugins.registry import Offer
+    from ._policy.accounts import Accounts
     from ._policy.shared import News
     from .contracts.declare import ContractInfo, Operation
     from .observers import Observer

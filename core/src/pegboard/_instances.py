@@ -28,8 +28,8 @@ from .errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._accounts import Accounts
     from ._plugins.registry import Registry
+    from ._policy.accounts import Accounts
     from ._settings.references import Fetched
     from ._settings.settings import Settings
     from .contracts.declare import ContractInfo

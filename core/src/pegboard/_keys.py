@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ._accounts import Accounts
 from ._instances import Instances
+from ._policy.accounts import Accounts
 from ._settings.references import (
     UnresolvedError,
     field_of,

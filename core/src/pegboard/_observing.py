@@ -6,9 +6,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ._alerts import Alerts
-from ._slo import ServiceLevels
-from ._stats_file import StatsFile
+from ._observers.alerts import Alerts
+from ._observers.slo import ServiceLevels
+from ._observers.stats_file import StatsFile
 from .contracts.messenger import Messenger
 from .contracts.tracing import Tracing
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Tracer, TracerProvider
 
-    from ._accounts import Accounts
-    from ._call_log import CallLog
+    from ._observers.call_log import CallLog
     from ._plugins.registry import Registry
+    from ._policy.accounts import Accounts
     from ._settings.settings import Settings
     from .observers import Observer
 
@@ -131,7 +131,7 @@ class Observing:
         if not self._settings.top.calls.record:
             return None
         # Imports SQLite, which a program may do without.
-        from ._call_log import CallLog  # noqa: PLC0415
+        from ._observers.call_log import CallLog  # noqa: PLC0415
 
         path = self._settings.data_folder / "calls" / "calls.sqlite"
         return CallLog(path, self._settings.top.calls, self._clock)

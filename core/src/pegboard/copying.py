@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ._carried_blobs import blob_sides
-from ._carried_documents import CarriedDocuments
-from ._carried_files import CarriedFiles
-from ._carried_values import CarriedValues
-from ._carrying import Carrier, Copied, Difference, Progress, Side, Step, Tell
-from ._ends import KINDS, End, Kind, both
+from ._copying.carried_blobs import blob_sides
+from ._copying.carried_documents import CarriedDocuments
+from ._copying.carried_files import CarriedFiles
+from ._copying.carried_values import CarriedValues
+from ._copying.carrying import Carrier, Copied, Difference, Progress, Side, Step, Tell
+from ._copying.ends import KINDS, End, Kind, both
 from .contracts.documents import refuse
 
 if TYPE_CHECKING:

@@ -43,24 +43,22 @@ from typing import (
 
 from typing_extensions import TypeForm, Unpack
 
-from . import (
-    _artifacts,
-    _batches,
-    _board,
-    _cache,
-    _conversations,
-    _documents,
-    _event_bus,
-    _json_database,
-    _llm,
-    _locks,
-    _run_stream,
-    _sessions,
-    _stream,
-    _values,
-    _worker,
-)
-from ._document_shape import Model
+from . import _board
+from ._models import batches as _batches
+from ._models import llm as _llm
+from ._models import run_stream as _run_stream
+from ._models import stream as _stream
+from ._queues import event_bus as _event_bus
+from ._queues import worker as _worker
+from ._stores import artifacts as _artifacts
+from ._stores import cache as _cache
+from ._stores import conversations as _conversations
+from ._stores import documents as _documents
+from ._stores import json_database as _json_database
+from ._stores import locks as _locks
+from ._stores import sessions as _sessions
+from ._stores import values as _values
+from ._stores.document_shape import Model
 from .contracts import (
     blobs,
     database,
@@ -86,11 +84,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
-    from ._bounds import RunParameters
     from ._explain import Explanation
+    from ._models.bounds import RunParameters
+    from ._models.prompt import Parameters, Prompt
+    from ._models.run import Run, TypedRun
     from ._plugins.loading import Plugin
-    from ._prompt import Parameters, Prompt
-    from ._run import Run, TypedRun
     from .contracts.batches import Batch, BatchResult
     from .contracts.chat import Reply, StreamEvent, Tool
     from .contracts.models import PullProgress

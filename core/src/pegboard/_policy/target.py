@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pegboard._accounts import Account
 from pegboard._log import is_enabled, logger_of
+from pegboard._policy.accounts import Account
 from pegboard.deadline import ends_at
 from pegboard.errors import (
     CallError,

@@ -57,10 +57,14 @@ QUEUE_TABLES = (
         published REAL NOT NULL,
         due REAL NOT NULL,
         deliveries INTEGER NOT NULL DEFAULT 0,
-        is_taken INTEGER NOT NULL DEFAULT 0
+        is_taken INTEGER NOT NULL DEFAULT 0,
+        is_behind INTEGER NOT NULL DEFAULT 0
     )
     """,
-    "CREATE INDEX IF NOT EXISTS queue_message_due ON queue_message (due)",
+    """
+    CREATE INDEX IF NOT EXISTS queue_message_due ON queue_message (due)
+    WHERE NOT is_behind
+    """,
     """
     CREATE INDEX IF NOT EXISTS queue_message_taken ON queue_message (due)
     WHERE is_taken
@@ -68,6 +72,26 @@ QUEUE_TABLES = (
     """
     CREATE INDEX IF NOT EXISTS queue_message_group
     ON queue_message (sender_group, position) WHERE sender_group IS NOT NULL
+    """,
+    """
+    CREATE TRIGGER IF NOT EXISTS queue_message_comes AFTER INSERT ON queue_message
+    WHEN NEW.sender_group IS NOT NULL AND EXISTS (
+        SELECT 1 FROM queue_message
+        WHERE sender_group = NEW.sender_group AND position < NEW.position
+    )
+    BEGIN
+        UPDATE queue_message SET is_behind = 1 WHERE position = NEW.position;
+    END
+    """,
+    """
+    CREATE TRIGGER IF NOT EXISTS queue_message_goes AFTER DELETE ON queue_message
+    WHEN OLD.sender_group IS NOT NULL
+    BEGIN
+        UPDATE queue_message SET is_behind = 0 WHERE position = (
+            SELECT min(position) FROM queue_message
+            WHERE sender_group = OLD.sender_group
+        );
+    END
     """,
     """
     CREATE TABLE IF NOT EXISTS dead_letter (
@@ -88,12 +112,7 @@ TAKE = f"""
     UPDATE queue_message
     SET deliveries = deliveries + 1, is_taken = 1, due = :until
     WHERE position IN (
-        SELECT position FROM queue_message AS one
-        WHERE due <= :now AND (sender_group IS NULL OR NOT EXISTS (
-            SELECT 1 FROM queue_message AS earlier
-            WHERE earlier.sender_group = one.sender_group
-            AND earlier.position < one.position
-        ))
+        SELECT position FROM queue_message WHERE due <= :now AND NOT is_behind
         ORDER BY due, position LIMIT :most
     )
     RETURNING {_MESSAGE}, deliveries, position
@@ -108,7 +127,10 @@ COUNT = """
 """
 LAPSED = "WHERE is_taken AND due <= ? AND deliveries >= ?"
 ONE_LAPSED = f"SELECT 1 FROM queue_message {LAPSED} LIMIT 1"  # noqa: S608
-LOOK = f"SELECT (SELECT min(due) FROM queue_message), EXISTS ({ONE_LAPSED})"  # noqa: S608
+LOOK = f"""
+    SELECT (SELECT min(due) FROM queue_message WHERE NOT is_behind),
+    EXISTS ({ONE_LAPSED})
+"""  # noqa: S608 - as above
 LIST = f"""
     SELECT {_MESSAGE}, deliveries, place FROM dead_letter WHERE place > ?
     ORDER BY place LIMIT ?
@@ -126,7 +148,8 @@ class SqliteQueue:
     A queue in a SQLite file.
 
     A message is due at a time: at first after its delay, and when it is in flight,
-    after its visibility. Taking it is one statement that moves this time on.
+    after its visibility. Taking it is one statement that moves this time on. Of a
+    group, all but the first are behind it, until it goes.
     """
 
     def __init__(

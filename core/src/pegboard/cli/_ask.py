@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pegboard import LLM, ReplyStream, Usage
-    from pegboard._prompt import Parameters
+    from pegboard._models.prompt import Parameters
 
     from ._place import Place
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pegboard._call_rows import COLUMNS, CallRow, UnknownFormatError, read
+from pegboard._observers.call_rows import COLUMNS, CallRow, UnknownFormatError, read
 
 from ._table import show
 

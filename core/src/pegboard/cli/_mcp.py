@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pegboard import __version__
-from pegboard._activities import Activities
-from pegboard._toolbox import Toolbox, ToolUse
+from pegboard._models.toolbox import Toolbox, ToolUse
+from pegboard._observers.activities import Activities
 from pegboard.contracts.chat import ToolCall
 from pegboard.errors import PluginError
 

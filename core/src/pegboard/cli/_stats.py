@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pegboard._stats_file import read
+from pegboard._observers.stats_file import read
 from pegboard.stats import Latency, Stats
 
 from ._table import show

@@ -1,0 +1,1 @@
+"""How a storage is copied to another one, kind by kind."""

@@ -1,0 +1,1 @@
+"""Language models as users hold them: requests, replies, runs, batches."""

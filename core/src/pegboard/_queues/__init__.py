@@ -1,0 +1,1 @@
+"""What is made of any queue, and of any log of events."""

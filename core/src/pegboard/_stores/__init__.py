@@ -1,0 +1,1 @@
+"""What is made of any storage: sessions, documents, locks, artifacts."""
