@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from pegboard import Pegboard, Queue
+from pegboard import DeadLetterQueue, Pegboard, Queue
 from pegboard.testing.queue import (
     DeadLetterQueueContract,
     GroupedQueueContract,
@@ -42,3 +42,22 @@ async def test_queue_in_memory_forgets_what_is_done():
         tracemalloc.stop()
 
     assert size < 100_000
+
+
+async def test_redriven_group_in_a_file_keeps_its_order(tmp_path):
+    """Many that are put in by one statement stand behind each other, too."""
+    path = str(tmp_path / "kit.sqlite")
+    sqlite = {"provider": "sqlite", "path": path, "max_deliveries": 1}
+    async with Pegboard.isolated({"integrations": {"q": sqlite}}) as board:
+        queue = board.integration("q", DeadLetterQueue)
+        for number in range(4):
+            await queue.publish(number, group="g")
+            (received,) = await queue.receive()
+            await queue.nack(received.receipt)
+        await queue.redrive()
+        seen = []
+        while received := await queue.receive(limit=10):
+            seen.append([one.body for one in received])
+            await queue.ack(received[0].receipt)
+
+    assert seen == [[0], [1], [2], [3]]
