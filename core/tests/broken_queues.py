@@ -832,7 +832,7 @@ class Kit(DeadLetterQueueContract, GroupedQueueContract, PersistentQueueContract
     examples = hypothesis.settings(
         EXAMPLES, max_examples=150, phases=[hypothesis.Phase.generate]
     )
-    short, past_short = 0.3, 0.35
+    short, past_short = 0.6, 0.65
     queue_class: ClassVar[type[Sound]] = Sound
 
     @pytest.fixture
