@@ -23,7 +23,7 @@ import urllib.error
 import urllib.request
 from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import pytest
@@ -51,12 +51,12 @@ from ._blob_samples import (
     in_pieces,
     of_size,
 )
+from ._instance_kit import InstanceKit, MakeBoard
 from .cancellation import cancel_at_every_await
 from .leaks import no_leaks
-from .standard import StandardTests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
     Damage = Callable[[str], Awaitable[None]]
@@ -78,38 +78,13 @@ def _short(value: object) -> str:
     return ascii(value)[:20]
 
 
-class MakeBoard(Protocol):
-    """Make a board with the store, some of its settings changed."""
-
-    def __call__(self, **changes: object) -> Pegboard:
-        """Return a new board."""
-        ...
-
-
-class _Kit(StandardTests):
+class _Kit(InstanceKit):
     """The fixtures that the kits share."""
 
     examples = EXAMPLES
     """How many random contents and ranges are tried; fewer for a slow backend."""
     piece = CHUNK
     """Bytes that the backend handles at once."""
-
-    @pytest.fixture
-    def plugins(self) -> Iterable[object]:
-        """Return plugins to use that are not installed."""
-        return ()
-
-    @pytest.fixture
-    def make_board(
-        self, settings: dict[str, Any], plugins: Iterable[object]
-    ) -> MakeBoard:
-        """Return a function that makes a board with the store in it."""
-
-        def make_board(**changes: object) -> Pegboard:
-            kit = {**settings, **changes}
-            return Pegboard.isolated({"storage": {"kit": kit}}, plugins=plugins)
-
-        return make_board
 
     @pytest_asyncio.fixture
     async def board(self, make_board: MakeBoard) -> AsyncGenerator[Pegboard]:

@@ -21,7 +21,7 @@ import itertools
 import math
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -32,18 +32,17 @@ from pegboard import (
     DocumentCollections,
     DocumentStore,
     IndexedField,
-    Pegboard,
     Range,
     StoredDocument,
 )
 from pegboard.errors import Conflict, InvalidRequest
 
 from ._document_model import DocumentMachine
+from ._instance_kit import InstanceKit, MakeBoard
 from .key_value import EXAMPLES, KEYS, NOT_JSON, NOT_KEYS, VALUES
-from .standard import StandardTests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from hypothesis import settings as example_settings
 
@@ -95,37 +94,12 @@ def _short(value: object) -> str:
     return ascii(value)[:20]
 
 
-class MakeBoard(Protocol):
-    """Make a board with the store, some of its settings changed."""
-
-    def __call__(self, **changes: object) -> Pegboard:
-        """Return a new board."""
-        ...
-
-
 @pytest.mark.asyncio
-class DocumentStoreContract(StandardTests):
+class DocumentStoreContract(InstanceKit):
     """What every DocumentStore must do. Inherit it, give the fixture ``settings``."""
 
     examples = EXAMPLES
     """How many random calls are compared with a model; fewer for a slow backend."""
-
-    @pytest.fixture
-    def plugins(self) -> Iterable[object]:
-        """Return plugins to use that are not installed."""
-        return ()
-
-    @pytest.fixture
-    def make_board(
-        self, settings: dict[str, Any], plugins: Iterable[object]
-    ) -> MakeBoard:
-        """Return a function that makes a board with the store in it."""
-
-        def make_board(**changes: object) -> Pegboard:
-            kit = {**settings, **changes}
-            return Pegboard.isolated({"storage": {"kit": kit}}, plugins=plugins)
-
-        return make_board
 
     @pytest_asyncio.fixture
     async def store(self, make_board: MakeBoard) -> AsyncGenerator[DocumentStore]:

@@ -31,18 +31,18 @@ from hypothesis import HealthCheck
 from hypothesis import settings as example_settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pegboard import EventLog, Pegboard
+from pegboard import EventLog
 from pegboard.contracts.queue_rules import MOST_BYTES
 from pegboard.errors import InvalidRequest, Overloaded
 
 from ._event_model import EventMachine
+from ._instance_kit import InstanceKit, MakeBoard
 from .cancellation import cancel_at_every_await
 from .clock import ManualClock, RealClock
 from .leaks import no_leaks
-from .standard import StandardTests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator
 
     from pegboard import EventPage
 
@@ -104,14 +104,6 @@ def _short(value: object) -> str:
     return ascii(value)[:20]
 
 
-class MakeBoard(Protocol):
-    """Make a board with the log, some of its settings changed."""
-
-    def __call__(self, **changes: object) -> Pegboard:
-        """Return a new board."""
-        ...
-
-
 class OpenLog(Protocol):
     """Open the log, some of its settings changed."""
 
@@ -121,37 +113,19 @@ class OpenLog(Protocol):
 
 
 @pytest.mark.asyncio
-class EventLogContract(StandardTests):
+class EventLogContract(InstanceKit):
     """What every EventLog must do. Inherit it and give the fixture ``settings``."""
 
+    family = "integrations"
     examples = EXAMPLES
     """How many random calls are compared with a model; fewer for a slow backend."""
     short, past_short = SHORT, PAST_SHORT
     """Seconds, where time really passes; less for a quick backend."""
 
     @pytest.fixture
-    def plugins(self) -> Iterable[object]:
-        """Return plugins to use that are not installed."""
-        return ()
-
-    @pytest.fixture
     def clock(self) -> Clock:
         """Return the clock that times are measured with."""
         return ManualClock()
-
-    @pytest.fixture
-    def make_board(
-        self, settings: dict[str, Any], plugins: Iterable[object], clock: Clock
-    ) -> MakeBoard:
-        """Return a function that makes a board with the log in it."""
-
-        def make_board(**changes: object) -> Pegboard:
-            kit = {**settings, **changes}
-            return Pegboard.isolated(
-                {"integrations": {"kit": kit}}, plugins=plugins, clock=clock
-            )
-
-        return make_board
 
     @pytest_asyncio.fixture
     async def open_log(self, make_board: MakeBoard) -> AsyncGenerator[OpenLog]:

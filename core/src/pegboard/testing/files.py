@@ -21,7 +21,7 @@ import itertools
 import tracemalloc
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -44,12 +44,12 @@ from ._blob_samples import (
 )
 from ._file_model import FilesMachine
 from ._file_samples import NOT_PATHS, PATHS
+from ._instance_kit import InstanceKit, MakeBoard
 from .cancellation import cancel_at_every_await
 from .leaks import no_leaks
-from .standard import StandardTests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
     Call = Callable[[], Awaitable[object]]
@@ -71,39 +71,14 @@ def _short(value: object) -> str:
     return ascii(value)[:20]
 
 
-class MakeBoard(Protocol):
-    """Make a board with the store, some of its settings changed."""
-
-    def __call__(self, **changes: object) -> Pegboard:
-        """Return a new board."""
-        ...
-
-
 @pytest.mark.asyncio
-class FilesContract(StandardTests):
+class FilesContract(InstanceKit):
     """What every Files must do. Inherit it and give the fixture ``settings``."""
 
     examples = EXAMPLES
     """How many random calls are compared with a model; fewer for a slow backend."""
     piece = CHUNK
     """Bytes that the backend handles at once."""
-
-    @pytest.fixture
-    def plugins(self) -> Iterable[object]:
-        """Return plugins to use that are not installed."""
-        return ()
-
-    @pytest.fixture
-    def make_board(
-        self, settings: dict[str, Any], plugins: Iterable[object]
-    ) -> MakeBoard:
-        """Return a function that makes a board with the store in it."""
-
-        def make_board(**changes: object) -> Pegboard:
-            kit = {**settings, **changes}
-            return Pegboard.isolated({"storage": {"kit": kit}}, plugins=plugins)
-
-        return make_board
 
     @pytest_asyncio.fixture
     async def board(self, make_board: MakeBoard) -> AsyncGenerator[Pegboard]:

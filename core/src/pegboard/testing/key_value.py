@@ -30,13 +30,13 @@ from hypothesis import HealthCheck
 from hypothesis import settings as example_settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pegboard import Entry, KeyValue, Pegboard
+from pegboard import Entry, KeyValue
 from pegboard.errors import Conflict, InvalidRequest
 
+from ._instance_kit import InstanceKit, MakeBoard
 from ._key_value_model import KeyValueMachine
 from ._many_values import ManyValuesTests
 from .clock import ManualClock, RealClock
-from .standard import StandardTests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Iterable
@@ -143,14 +143,6 @@ def _short(value: object) -> str:
     return ascii(value)[:20]
 
 
-class MakeBoard(Protocol):
-    """Make a board with the store, some of its settings changed."""
-
-    def __call__(self, **changes: object) -> Pegboard:
-        """Return a new board."""
-        ...
-
-
 class OpenStore(Protocol):
     """Open the store, some of its settings changed."""
 
@@ -160,35 +152,16 @@ class OpenStore(Protocol):
 
 
 @pytest.mark.asyncio
-class KeyValueContract(ManyValuesTests, StandardTests):
+class KeyValueContract(ManyValuesTests, InstanceKit):
     """What every KeyValue must do. Inherit it and give the fixture ``settings``."""
 
     examples = EXAMPLES
     """How many random calls are compared with a model; fewer for a slow backend."""
 
     @pytest.fixture
-    def plugins(self) -> Iterable[object]:
-        """Return plugins to use that are not installed."""
-        return ()
-
-    @pytest.fixture
     def clock(self) -> Clock:
         """Return the clock that expiry is measured with."""
         return ManualClock()
-
-    @pytest.fixture
-    def make_board(
-        self, settings: dict[str, Any], plugins: Iterable[object], clock: Clock
-    ) -> MakeBoard:
-        """Return a function that makes a board with the store in it."""
-
-        def make_board(**changes: object) -> Pegboard:
-            kit = {**settings, **changes}
-            return Pegboard.isolated(
-                {"storage": {"kit": kit}}, plugins=plugins, clock=clock
-            )
-
-        return make_board
 
     @pytest_asyncio.fixture
     async def open_store(self, make_board: MakeBoard) -> AsyncGenerator[OpenStore]:

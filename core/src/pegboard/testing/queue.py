@@ -31,20 +31,20 @@ from hypothesis import HealthCheck
 from hypothesis import settings as example_settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pegboard import DeadLetterQueue, NewMessage, Pegboard, Queue, QueueCounts
+from pegboard import DeadLetterQueue, NewMessage, Queue, QueueCounts
 from pegboard.contracts.queue_rules import MOST_BYTES
 from pegboard.errors import InvalidRequest
 
 from ._consumers import PATIENCE as CONSUMERS_PATIENCE
 from ._consumers import Consumers
+from ._instance_kit import InstanceKit, MakeBoard
 from ._queue_model import QueueMachine
 from .cancellation import cancel_at_every_await
 from .clock import ManualClock, RealClock
 from .leaks import no_leaks
-from .standard import StandardTests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from pegboard import Delivery
 
@@ -112,14 +112,6 @@ def _short(value: object) -> str:
     return ascii(value)[:20]
 
 
-class MakeBoard(Protocol):
-    """Make a board with the queue, some of its settings changed."""
-
-    def __call__(self, **changes: object) -> Pegboard:
-        """Return a new board."""
-        ...
-
-
 class OpenQueue(Protocol):
     """Open the queue, some of its settings changed."""
 
@@ -129,9 +121,10 @@ class OpenQueue(Protocol):
 
 
 @pytest.mark.asyncio
-class QueueContract(StandardTests):
+class QueueContract(InstanceKit):
     """What every Queue must do. Inherit it and give the fixture ``settings``."""
 
+    family = "integrations"
     examples = EXAMPLES
     """How many random calls are compared with a model; fewer for a slow backend."""
     short, past_short = SHORT, PAST_SHORT
@@ -143,28 +136,9 @@ class QueueContract(StandardTests):
     """Whether random calls compare the counts. Services may know them roughly."""
 
     @pytest.fixture
-    def plugins(self) -> Iterable[object]:
-        """Return plugins to use that are not installed."""
-        return ()
-
-    @pytest.fixture
     def clock(self) -> Clock:
         """Return the clock that visibility and delays are measured with."""
         return ManualClock()
-
-    @pytest.fixture
-    def make_board(
-        self, settings: dict[str, Any], plugins: Iterable[object], clock: Clock
-    ) -> MakeBoard:
-        """Return a function that makes a board with the queue in it."""
-
-        def make_board(**changes: object) -> Pegboard:
-            kit = {**settings, **changes}
-            return Pegboard.isolated(
-                {"integrations": {"kit": kit}}, plugins=plugins, clock=clock
-            )
-
-        return make_board
 
     @pytest_asyncio.fixture
     async def open_queue(self, make_board: MakeBoard) -> AsyncGenerator[OpenQueue]:
