@@ -17,8 +17,8 @@ setup: .venv/.synced  ## Bring up the environment in .venv
 demo: setup  ## Get a real answer from the embedded model: no key, no account
 	@$(BIN)/python examples/demo.py
 
-test: setup  ## Run all tests
-	$(BIN)/pytest $(ARGS)
+test: setup  ## Run all tests, on up to four cores
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # Phoenix opens a second port on every address of the machine, so it gets a network of
 # its own where the system has that.

@@ -104,7 +104,9 @@ async def test_conversations_are_not_written_down(
     """What was said is nowhere in the data folder."""
     words = Message.of("user", "sentinel-of-the-conversation")
 
-    await open_model().complete(ChatRequest(messages=(words,)))
+    model = open_model()
+    await model.complete(ChatRequest(messages=(words,)))
+    await model.aclose()  # it goes on writing until then
 
     texts = _texts(tmp_path)
     assert texts
