@@ -171,10 +171,18 @@ class FileSystem:
         while size and (piece := file.read(size)):
             pieces.append(bytes(piece))
             size -= len(piece)
-        if size and not self.is_connected():
-            msg = "the connection was lost while a file was read"
-            raise ConnectionResetError(msg)
+        if size:
+            self._ask(file)
         return b"".join(pieces)
+
+    def _ask(self, file: IO[bytes]) -> None:
+        """Raise if the connection is lost: it may not be known before one asks."""
+        stat = getattr(file, "stat", bool)  # what is over SSH has one
+        try:
+            stat()
+        except (EOFError, OSError) as error:
+            msg = "the connection was lost while a file was read"
+            raise ConnectionResetError(msg) from error
 
     def _at(self, path: str) -> str:
         lead = f"{self._root.rstrip('/')}/" if self._root else ""
