@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from pegboard import Collection, Database, DocumentStore, KeyValue, Pegboard
@@ -267,3 +268,19 @@ async def test_lost_answer_of_a_document_is_uncertain(proxy):
 
         assert caught.value.request_sent == "maybe"
         assert (await store.get_document(PETS, "key")).body["age"] in {0, 1}
+
+
+def test_call_that_outlives_its_board_leaves_no_connection(database_url):
+    """What it was lent is closed at once: nobody comes for it later."""
+
+    async def outlive():
+        settings = {"kit": {"provider": "postgresql", "url": database_url}}
+        async with Pegboard.isolated({"storage": settings}) as board:
+            store = board.storage("kit", KeyValue)
+            await store.set("key", 1)
+            late = asyncio.ensure_future(store.get("key"))
+            await asyncio.sleep(0)
+        return await late
+
+    assert asyncio.run(outlive()) == 1
+    gc.collect()  # an error if a connection is left

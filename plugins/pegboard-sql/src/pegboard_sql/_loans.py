@@ -44,6 +44,7 @@ class Loans:
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._is_used = False
+        self._is_closed = False
         self.watch = Watch()
         self._returning: asyncio.Task[None] | None = None
 
@@ -63,7 +64,9 @@ class Loans:
     async def give_back(self, lent: PoolProxiedConnection) -> None:
         """Keep what was *lent* for a moment, unless it is lost or has to go back."""
         try:
-            if _is_lost(lent):
+            if self._is_closed:  # the pool is gone, which would have closed it
+                await greenlet_spawn(_discard, lent)
+            elif _is_lost(lent):
                 await self._replace(lent)
             elif self._has_to_go(lent):
                 await self._return(lent)
@@ -111,6 +114,11 @@ class Loans:
         await greenlet_spawn(_discard, lent)
         await self.return_all()
         distrust(self._engine.sync_engine)
+
+    async def close(self) -> None:
+        """Hand all back, and close what somebody still has when it comes back."""
+        self._is_closed = True
+        await self.return_all()
 
     async def return_all(self) -> None:
         """Hand back to the pool what nobody uses just now."""

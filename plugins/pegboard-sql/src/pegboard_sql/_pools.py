@@ -62,7 +62,7 @@ class LoopGroup(Group["AsyncEngine"]):
 
     async def dispose(self) -> None:
         """Close all connections."""
-        await self.loans.return_all()
+        await self.loans.close()
         for engine in (self.primary, *self.replicas):
             await engine.dispose()
 
