@@ -66,7 +66,7 @@ async def test_reset_connection_is_told_and_over_when_it_is_over(make_store, pro
 
 async def test_silent_server_is_left_and_used_again(make_store, proxy):
     """An answer that does not come is waited for so long and no longer."""
-    store = make_store(timeout=0.2)
+    store = make_store(timeout=2)
     await store.put("key", b"content")
     proxy.to_client.swallow()
 
